@@ -1,0 +1,91 @@
+import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
+import type { Route } from './handler.ts'
+import type { Logger } from './logger.ts'
+import type { SendOptions } from './message.ts'
+import type { Parked, ParkedStore } from './parked.ts'
+import type { Ports } from './ports.ts'
+import type { RetryPolicy } from './retry.ts'
+import type { InferOutput, Schema } from './schema.ts'
+import type { PartHealth, SubscribeOptions, Transport } from './transport.ts'
+
+export interface BusOptions {
+  /** Belongs to the bus, which disposes it; `shared(transport)` keeps it open. */
+  readonly transport: Transport
+  /** CloudEvents `source` of all that this bus sends: a URI reference such as `/billing`. */
+  readonly source: string
+  /** Where given-up messages are kept; without it the broker's dead letters. */
+  readonly parked?: ParkedStore | undefined
+  /** @default retryPolicy() */
+  readonly retry?: RetryPolicy | undefined
+  /** @default silent */
+  readonly logger?: Logger | undefined
+  readonly limits?: BusLimits | undefined
+  readonly ports?: Partial<Ports> | undefined
+}
+
+export interface BusLimits {
+  /** Requests waiting for their reply; one more is an `OverloadError`. @default 10_000 */
+  readonly maxPendingRequests?: number | undefined
+  /** Messages handed over and not confirmed; one more is an `OverloadError`. @default 10_000 */
+  readonly maxPendingPublishes?: number | undefined
+}
+
+export interface ServiceOptions {
+  /** Handlers that run at once. @default 10 */
+  readonly concurrency?: number | undefined
+  /** @default 30_000 (milliseconds) */
+  readonly handlerTimeoutMs?: number | undefined
+  /** @default the bus's */
+  readonly retry?: RetryPolicy | undefined
+  /** Where a service without a saved position begins. @default 'earliest' */
+  readonly start?: SubscribeOptions['start'] | undefined
+  /** Each instance gets a copy. @default false */
+  readonly broadcast?: boolean | undefined
+  /** The definition of messages that come without a type, from a foreign producer. */
+  readonly assume?: Definition | undefined
+}
+
+export interface RequestCallOptions {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  readonly headers?: SendOptions['headers']
+}
+
+/** The running handlers of one service in this process. */
+export interface Service extends AsyncDisposable {
+  setConcurrency(concurrency: number): void
+  pause(): void
+  resume(): void
+  /** Takes no more, waits for what runs; after `drainTimeoutMs` (default 10_000) its signal aborts. Idempotent. */
+  stop(options?: StopOptions): Promise<void>
+  /** Never rejects; an error = given up, health says why. */
+  readonly ended: Promise<Error | undefined>
+}
+
+export interface StopOptions {
+  /** @default 10_000 */
+  readonly drainTimeoutMs?: number | undefined
+}
+
+export interface Bus extends AsyncDisposable {
+  /** Resolves with the message id once the carrier has it. */
+  publish<D extends EventDefinition>(event: D, data: DataIn<D>, options?: SendOptions): Promise<string>
+  /** Resolves with the message id once the carrier has it. */
+  send<D extends CommandDefinition>(command: D, data: DataIn<D>, options?: SendOptions): Promise<string>
+  /**
+   * Resolves with the reply.
+   * @throws {TimeoutError} no reply within `timeoutMs`
+   * @throws {RemoteError} the responder failed
+   * @throws {PublishError} the request did not get out, or the reply address was lost
+   */
+  request<S extends Schema, R extends Schema>(
+    request: RequestDefinition<S, R>,
+    data: DataIn<RequestDefinition<S, R>>,
+    options: RequestCallOptions,
+  ): Promise<InferOutput<R>>
+  /** All routes of a service in one call; a second call for the same service is a `ConfigError`. */
+  subscribe(service: string, routes: readonly Route[], options?: ServiceOptions): Promise<Service>
+  health(): Promise<readonly PartHealth[]>
+  stop(options?: StopOptions): Promise<void>
+  readonly parked: Parked
+}

@@ -1,0 +1,22 @@
+export type * from './bus.ts'
+export type { Capabilities } from './capabilities.ts'
+export { json, type Codec } from './codec.ts'
+export * from './definition.ts'
+export * from './errors.ts'
+export { on, respond, type Context, type Handler, type Reply, type Responder, type Route } from './handler.ts'
+export { silentLogger, type Logger } from './logger.ts'
+export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'
+export type { Parked, ParkedMessage, ParkedStore } from './parked.ts'
+export { sleep, systemPorts, uuidv7, type Clock, type Ports, type Timers } from './ports.ts'
+export {
+  isDependencyError,
+  reasonOf,
+  retryPolicy,
+  type RetryContext,
+  type RetryDecision,
+  type RetryOptions,
+  type RetryPolicy,
+} from './retry.ts'
+export { validate, type InferInput, type InferOutput, type Schema } from './schema.ts'
+export type * from './transport.ts'
+export type { CallOptions, Destination, WireHeaders, WireMessage } from './wire-message.ts'

@@ -1,0 +1,160 @@
+import type { DataIn, DataOut, Definition } from './definition.ts'
+import { CodecError, ConfigError, ValidationError } from './errors.ts'
+import type { Ports } from './ports.ts'
+import { validate } from './schema.ts'
+import type { WireHeaders, WireMessage } from './wire-message.ts'
+
+/** What a sender may say beside the data. */
+export interface SendOptions {
+  /** @default a new UUIDv7 */
+  readonly id?: string | undefined
+  /** @default what the definition's `orderingKey` says */
+  readonly orderingKey?: string | undefined
+  /** @default what the definition's `dedupeKey` says */
+  readonly dedupeKey?: string | undefined
+  readonly correlationId?: string | undefined
+  /** The id of the message that led to this one. */
+  readonly causationId?: string | undefined
+  readonly headers?: WireHeaders | undefined
+  /** Not before this time; only where the carrier or the outbox can hold a message back. */
+  readonly deliverAt?: Date | undefined
+  /** @default the definition's `ttlMs` */
+  readonly ttlMs?: number | undefined
+  readonly priority?: number | undefined
+  readonly signal?: AbortSignal | undefined
+  /** How long the carrier may take to confirm, in milliseconds. @default the adapter's own */
+  readonly timeoutMs?: number | undefined
+}
+
+/** What is known about a message without its data. */
+export interface MessageInfo {
+  readonly id: string
+  /** The definition's type, without a version. */
+  readonly type: string
+  readonly version: number
+  readonly source: string | undefined
+  /** RFC 3339, as the sender wrote it. */
+  readonly time: string | undefined
+  readonly attributes: Readonly<Record<string, string>>
+  readonly headers: WireHeaders
+  readonly orderingKey: string | undefined
+  readonly dedupeKey: string | undefined
+  readonly correlationId: string | undefined
+  readonly causationId: string | undefined
+}
+
+/** What `encode` needs besides definition and data. */
+export interface EncodeContext {
+  /** CloudEvents `source`: a URI reference that names the sender. */
+  readonly source: string
+  readonly ports: Pick<Ports, 'clock' | 'newId'>
+}
+
+const RESERVED_HEADER = /^(?:ce_|ce-|cloudevents:|waybill-|x-death|x-delivery-count|x-first-death|x-last-death)/i
+
+/**
+ * Checks the data against the definition's schema and writes the message as it travels. Synchronous when the schema is.
+ * @throws {ValidationError} the data does not fit; @throws {CodecError} it has no form in the codec;
+ * @throws {ConfigError} a reserved header name, or a key together with a priority or a delivery time
+ */
+export function encode<D extends Definition>(
+  definition: D,
+  data: DataIn<D>,
+  options: SendOptions,
+  context: EncodeContext,
+): WireMessage | Promise<WireMessage> {
+  const checked = validate(definition.schema, data, `data for "${definition.wireType}"`)
+  if (checked instanceof Promise) return checked.then(() => write(definition, data, options, context))
+  return write(definition, data, options, context)
+}
+
+function write<D extends Definition>(
+  definition: D,
+  data: DataIn<D>,
+  options: SendOptions,
+  { source, ports }: EncodeContext,
+): WireMessage {
+  const nowMs = ports.clock.nowMs()
+  const orderingKey = options.orderingKey ?? definition.orderingKey?.(data)
+  const dedupeKey = options.dedupeKey ?? definition.dedupeKey?.(data)
+  const ttlMs = options.ttlMs ?? definition.ttlMs
+  if (orderingKey !== undefined && (options.deliverAt !== undefined || options.priority !== undefined)) {
+    throw new ConfigError(
+      `"${definition.wireType}" has an ordering key: deliverAt and priority would break its order, leave them out`,
+    )
+  }
+  return {
+    id: options.id ?? ports.newId(),
+    type: definition.wireType,
+    destination: definition.destination,
+    contentType: definition.codec.contentType,
+    body: definition.codec.encode(data),
+    attributes: {
+      source,
+      time: new Date(nowMs).toISOString(),
+      ...(dedupeKey !== undefined && { dedupekey: dedupeKey }),
+      ...(options.causationId !== undefined && { causationid: options.causationId }),
+    },
+    headers: checkHeaders(options.headers),
+    ...(orderingKey !== undefined && { orderingKey }),
+    ...(options.correlationId !== undefined && { correlationId: options.correlationId }),
+    ...(ttlMs !== undefined && { expiresAtMs: nowMs + ttlMs }),
+    ...(options.deliverAt !== undefined && { deliverAtMs: options.deliverAt.getTime() }),
+    ...(options.priority !== undefined && { priority: options.priority }),
+    ...(definition.delivery === 'at-most-once' && { confirm: false as const }),
+    ...(definition.mustRoute && { mustRoute: true as const }),
+  }
+}
+
+function checkHeaders(given: WireHeaders = {}): WireHeaders {
+  const headers = Object.create(null) as Record<string, string | Uint8Array>
+  for (const [name, value] of Object.entries(given)) {
+    if (RESERVED_HEADER.test(name)) throw new ConfigError(`header "${name}" is reserved: choose another name`)
+    // eslint-disable-next-line no-control-regex -- a line break in a header could forge the next one
+    if (name === '' || /[\u0000-\u001f]/.test(name))
+      throw new ConfigError('a header name is empty or has a control character')
+    if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
+      throw new ConfigError(`header "${name}" is of type ${typeof value}: give a string or bytes`)
+    }
+    headers[name] = value
+  }
+  return headers
+}
+
+/**
+ * Reads and checks a message's data by the definition it was matched to. Synchronous when the schema is.
+ * @throws {CodecError} the bytes are not what the definition's codec reads; @throws {ValidationError} the data does not fit
+ */
+export function decode<D extends Definition>(definition: D, message: WireMessage): DataOut<D> | Promise<DataOut<D>> {
+  if (message.body === null) throw new ValidationError(`"${definition.wireType}" came without a body`, [])
+  const given = mediaType(message.contentType)
+  if (given !== '' && given !== mediaType(definition.codec.contentType)) {
+    throw new CodecError(
+      `"${definition.wireType}" came as ${given}, not as ${definition.codec.contentType}: give its definition that codec`,
+    )
+  }
+  const data = definition.codec.decode(message.body)
+  return validate(definition.schema, data, `data of "${definition.wireType}"`) as DataOut<D> | Promise<DataOut<D>>
+}
+
+function mediaType(contentType: string): string {
+  return contentType.split(';', 1)[0]!.trim().toLowerCase()
+}
+
+/** Everything about a message that a handler may want beside its data. */
+export function messageInfo(definition: Definition, message: WireMessage): MessageInfo {
+  const { attributes } = message
+  return {
+    id: message.id,
+    type: definition.type,
+    version: definition.version,
+    source: attributes.source,
+    time: attributes.time,
+    attributes,
+    headers: message.headers,
+    orderingKey: message.orderingKey,
+    dedupeKey: attributes.dedupekey,
+    correlationId: message.correlationId,
+    causationId: attributes.causationid,
+  }
+}

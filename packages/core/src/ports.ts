@@ -1,0 +1,63 @@
+import { randomFillSync } from 'node:crypto'
+
+/** Milliseconds since the epoch. */
+export interface Clock {
+  nowMs(): number
+}
+
+export interface Timers {
+  /** Runs `action` once after `delayMs`; the returned function calls it off. */
+  schedule(action: () => void, delayMs: number): () => void
+}
+
+/** What the core takes from the outside world, so that tests and simulators can give their own. */
+export interface Ports {
+  readonly clock: Clock
+  readonly timers: Timers
+  /** In [0, 1). */
+  readonly random: () => number
+  /** A new message id. */
+  readonly newId: () => string
+}
+
+/** The real clock, timers, randomness, and UUIDv7 ids. */
+export const systemPorts: Ports = Object.freeze({
+  clock: { nowMs: () => Date.now() },
+  timers: {
+    schedule(action, delayMs) {
+      const timer = setTimeout(action, delayMs)
+      return () => clearTimeout(timer)
+    },
+  },
+  random: () => Math.random(),
+  newId: () => uuidv7(Date.now()),
+} satisfies Ports)
+
+/**
+ * A time-ordered id: 48 bits of milliseconds, 74 random bits.
+ * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+ */
+export function uuidv7(nowMs: number): string {
+  const bytes = randomFillSync(Buffer.allocUnsafe(16))
+  bytes.writeUIntBE(nowMs, 0, 6)
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f)
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f)
+  const hex = bytes.toString('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+}
+
+/** Resolves after `delayMs`, or rejects with the signal's reason. */
+export function sleep(timers: Timers, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason as Error)
+    const onAbort = () => {
+      cancel()
+      reject(signal!.reason as Error)
+    }
+    const cancel = timers.schedule(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, delayMs)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
