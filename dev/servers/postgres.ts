@@ -1,0 +1,73 @@
+import { chownSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { freePort } from './free-port.ts'
+import { newLogFile } from './log-file.ts'
+import { ManagedServer } from './managed-server.ts'
+import { postgresFiles, type PostgresFiles } from './postgres-files.ts'
+import { RunFolder, sweepLeftovers } from './run-folder.ts'
+import { ServerProcess } from './server-process.ts'
+import type { Server, ServerOptions } from './server.ts'
+
+/** A killed process loses nothing without fsync, only a killed machine does: tests keep every promise and run faster. */
+const SETTINGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300', 'fsync=off']
+
+/** PostgreSQL with an empty cluster of its own; the URL is the superuser's. */
+export async function startPostgres({ direct = false }: ServerOptions = {}): Promise<Server> {
+  sweepLeftovers()
+  const files = await postgresFiles()
+  const folder = new RunFolder('postgres')
+  const logFile = newLogFile('postgres')
+  const data = join(folder.path, 'data')
+  const serverPort = await freePort()
+  const clientPort = direct ? serverPort : await freePort()
+  await initialise(files, data, logFile)
+  return ManagedServer.start({
+    name: 'PostgreSQL',
+    url: `postgres://postgres@127.0.0.1:${clientPort}/postgres`,
+    folder,
+    logFile,
+    clientPort,
+    serverPort,
+    stopSignal: 'SIGINT',
+    launch: () =>
+      new ServerProcess({
+        command: files.postgres,
+        args: ['-D', data, '-p', String(serverPort), ...SETTINGS.flatMap((setting) => ['-c', setting])],
+        logFile,
+        ...files.user,
+      }),
+    async connect() {
+      const client = new pg.Client({
+        host: '127.0.0.1',
+        port: serverPort,
+        user: 'postgres',
+        database: 'postgres',
+        connectionTimeoutMillis: 5_000,
+      })
+      client.on('error', () => {})
+      try {
+        await client.connect()
+        await client.query('select 1')
+      } finally {
+        await client.end().catch(() => {})
+      }
+    },
+  })
+}
+
+async function initialise(files: PostgresFiles, data: string, logFile: string): Promise<void> {
+  mkdirSync(data, { mode: 0o700 })
+  if (files.user !== undefined) chownSync(data, files.user.uid, files.user.gid)
+  const process = new ServerProcess({
+    command: files.initdb,
+    args: ['-D', data, '--auth=trust', '--username=postgres', '--encoding=UTF8', '--locale=C', '--no-sync'],
+    logFile,
+    ...files.user,
+  })
+  await process.exited
+  if (!process.succeeded) {
+    rmSync(data, { recursive: true, force: true })
+    throw new Error(`initdb failed (log: ${logFile})\n${process.lastWords()}`)
+  }
+}

@@ -1,0 +1,54 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+
+export interface RabbitMqPorts {
+  readonly server: number
+  readonly distribution: number
+  readonly epmd: number
+}
+
+/** Enters the tree with the node's folder at /node, in a mount namespace that ends with the server: no mount is left. */
+const ENTER = `set -e
+mount --rbind /proc "$1/proc"
+mount --rbind /dev "$1/dev"
+mount --bind "$2" "$1/node"
+exec chroot "$1" /bin/sh -c '. /node/environment; exec "$@"' sh $3`
+
+/** What the server finds in /node: its settings, its cookie, and room for its data. */
+export function writeNode(folder: string, { server, distribution, epmd }: RabbitMqPorts): void {
+  for (const part of ['data', 'log', 'home']) mkdirSync(join(folder, part))
+  const cookie = join(folder, 'home/.erlang.cookie')
+  writeFileSync(cookie, randomBytes(20).toString('hex'))
+  chmodSync(cookie, 0o400)
+  writeFileSync(join(folder, 'plugins'), '[].\n')
+  writeFileSync(join(folder, 'rabbitmq.conf'), 'log.console = true\nlog.console.level = info\nlog.file = false\n')
+  writeFileSync(join(folder, 'advanced.config'), '[].\n')
+  const environment = {
+    PATH: '/usr/sbin:/usr/bin',
+    HOME: '/node/home',
+    LANG: 'C.UTF-8',
+    RABBITMQ_NODENAME: 'waybill@localhost',
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: server,
+    RABBITMQ_DIST_PORT: distribution,
+    RABBITMQ_MNESIA_BASE: '/node/data',
+    RABBITMQ_LOG_BASE: '/node/log',
+    RABBITMQ_PID_FILE: '/node/pid',
+    RABBITMQ_ENABLED_PLUGINS_FILE: '/node/plugins',
+    RABBITMQ_CONFIG_FILE: '/node/rabbitmq.conf',
+    RABBITMQ_ADVANCED_CONFIG_FILE: '/node/advanced.config',
+    // Both would listen on every address otherwise.
+    ERL_EPMD_PORT: epmd,
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
+  }
+  const lines = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`)
+  writeFileSync(join(folder, 'environment'), lines.join(''))
+}
+
+/** The arguments of `unshare` that run a program of the tree for the node; without root, in a user namespace too. */
+export function inside(tree: string, folder: string, program: string): string[] {
+  const namespaces = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount']
+  return [...namespaces, '/bin/sh', '-c', ENTER, 'sh', tree, folder, program]
+}

@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect } from 'amqplib'
+import { execute } from './execute.ts'
+import { freePort } from './free-port.ts'
+import { newLogFile } from './log-file.ts'
+import { ManagedServer } from './managed-server.ts'
+import { rabbitMqFiles, type RabbitMqVersion } from './rabbitmq-files.ts'
+import { inside, writeNode } from './rabbitmq-node.ts'
+import { RunFolder, sweepLeftovers } from './run-folder.ts'
+import { ServerProcess } from './server-process.ts'
+import type { Server, ServerOptions } from './server.ts'
+
+export interface RabbitMqOptions extends ServerOptions {
+  /** @default '4.0' */
+  readonly version?: RabbitMqVersion | undefined
+}
+
+export interface RabbitMq extends Server {
+  /** Runs `rabbitmqctl` with these words. @returns what it printed */
+  control(...words: string[]): Promise<string>
+}
+
+/** A RabbitMQ of one node, with the user guest. */
+export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitMqOptions = {}): Promise<RabbitMq> {
+  sweepLeftovers()
+  const tree = await rabbitMqFiles(version)
+  const folder = new RunFolder('rabbitmq')
+  const logFile = newLogFile('rabbitmq')
+  const serverPort = await freePort()
+  const clientPort = direct ? serverPort : await freePort()
+  const ports = { server: serverPort, distribution: await freePort(), epmd: await freePort() }
+  writeNode(folder.path, ports)
+  const launch = (program: string) =>
+    new ServerProcess({ command: 'unshare', args: inside(tree, folder.path, program), logFile })
+  const server = await ManagedServer.start({
+    name: `RabbitMQ ${version}`,
+    url: `amqp://guest:guest@127.0.0.1:${clientPort}`,
+    folder,
+    logFile,
+    clientPort,
+    serverPort,
+    stopSignal: 'SIGTERM',
+    launch: () => launch('/usr/lib/rabbitmq/bin/rabbitmq-server'),
+    mainPid: () => pidIn(join(folder.path, 'pid')),
+    async connect() {
+      const connection = await connect(`amqp://guest:guest@127.0.0.1:${serverPort}`, { timeout: 5_000 })
+      await connection.close()
+    },
+  })
+  return Object.assign(server, {
+    control: (...words: string[]) =>
+      execute('unshare', inside(tree, folder.path, ['/usr/lib/rabbitmq/bin/rabbitmqctl', ...words].join(' '))),
+  })
+}
+
+function pidIn(file: string): number | undefined {
+  try {
+    return Number(readFileSync(file, 'utf8')) || undefined
+  } catch {
+    return undefined
+  }
+}
