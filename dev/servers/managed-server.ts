@@ -4,6 +4,7 @@ import { Proxy, type CutOff } from './proxy.ts'
 import type { RunFolder } from './run-folder.ts'
 import type { Server } from './server.ts'
 import type { ServerProcess } from './server-process.ts'
+import { accepts } from './accepts.ts'
 import { waitUntil } from './wait-until.ts'
 import { watchOver } from './watchdog.ts'
 
@@ -44,7 +45,6 @@ export class ManagedServer implements Server {
   static async start(plan: Plan): Promise<ManagedServer> {
     const server = new ManagedServer(plan)
     try {
-      await server.#proxy?.open()
       await server.restart()
       return server
     } catch (error) {
@@ -71,6 +71,7 @@ export class ManagedServer implements Server {
     if (ending === undefined) return
     ending.signalTree('SIGKILL')
     await ending.exited
+    await this.#proxy?.serverIs('down')
     await waitUntil(
       async () => {
         const left = processTree(ending.pid)
@@ -105,11 +106,15 @@ export class ManagedServer implements Server {
     const started = this.#plan.launch()
     this.#process = started
     this.#plan.folder.record(started.pid)
-    await waitUntil(() => this.#plan.connect(), {
+    const waiting = {
       what: `${this.#plan.name} (log: ${this.#plan.logFile})`,
       timeoutMs: READY_WITHIN_MS,
       hopeless: () => (started.running ? undefined : `ended while starting\n${started.lastWords()}`),
-    })
+    }
+    await waitUntil(() => accepts(this.#plan.serverPort), waiting)
+    await this.#proxy?.serverIs('up')
+    // Behind a cut line no client can tell more.
+    if (!this.#proxy?.cut) await waitUntil(() => this.#plan.connect(), waiting)
   }
 
   async cutOff(how?: CutOff): Promise<void> {
@@ -126,7 +131,7 @@ export class ManagedServer implements Server {
     try {
       await this.stop()
     } finally {
-      await this.#proxy?.close()
+      await this.#proxy?.serverIs('down')
       this.#plan.folder.remove()
       this.#watchdog.done()
     }

@@ -5,42 +5,59 @@ export interface CutOff {
   readonly silent?: boolean
 }
 
-/** A line to a server on loopback that can be cut without touching the server. */
+/** A line to a server on loopback that can be cut without touching the server; a server that is down refuses by itself. */
 export class Proxy {
-  readonly port: number
+  readonly #port: number
   readonly #target: number
   readonly #pairs = new Set<readonly [Socket, Socket]>()
   #listener: Server | undefined
-  #silent = false
+  #serverUp = false
+  #cut: 'no' | 'refused' | 'silent' = 'no'
 
   constructor(port: number, target: number) {
-    this.port = port
+    this.#port = port
     this.#target = target
   }
 
-  async open(): Promise<void> {
+  get cut(): boolean {
+    return this.#cut !== 'no'
+  }
+
+  /** Tells whether the server listens: nobody may find an open port in front of a dead server. */
+  async serverIs(state: 'up' | 'down'): Promise<void> {
+    this.#serverUp = state === 'up'
+    await this.#settle()
+  }
+
+  async cutOff({ silent = false }: CutOff = {}): Promise<void> {
+    this.#cut = silent ? 'silent' : 'refused'
+    if (silent) for (const pair of this.#pairs) this.#hold(pair)
+    await this.#settle()
+  }
+
+  async reconnect(): Promise<void> {
+    if (this.#cut === 'silent') this.#reset()
+    this.#cut = 'no'
+    await this.#settle()
+  }
+
+  async #settle(): Promise<void> {
+    const open = this.#serverUp && this.#cut !== 'refused'
+    if (open && this.#listener === undefined) await this.#listen()
+    if (!open) await this.#close()
+  }
+
+  async #listen(): Promise<void> {
     const listener = createServer((client) => this.#join(client))
     this.#listener = listener
     await new Promise<void>((resolve, reject) => {
       listener.once('error', reject)
-      listener.listen(this.port, '127.0.0.1', resolve)
+      listener.listen(this.#port, '127.0.0.1', resolve)
     })
     listener.unref()
   }
 
-  async cutOff({ silent = false }: CutOff = {}): Promise<void> {
-    this.#silent = silent
-    if (silent) for (const pair of this.#pairs) this.#hold(pair)
-    else await this.close()
-  }
-
-  async reconnect(): Promise<void> {
-    if (this.#silent) this.#reset()
-    this.#silent = false
-    if (this.#listener === undefined) await this.open()
-  }
-
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     const listener = this.#listener
     this.#listener = undefined
     const closed = new Promise<void>((resolve) => (listener ? listener.close(() => resolve()) : resolve()))
@@ -62,7 +79,7 @@ export class Proxy {
       })
     }
     client.pipe(server).pipe(client)
-    if (this.#silent) this.#hold(pair)
+    if (this.#cut === 'silent') this.#hold(pair)
   }
 
   #hold([client, server]: readonly [Socket, Socket]): void {
