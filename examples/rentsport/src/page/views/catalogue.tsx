@@ -1,0 +1,69 @@
+import { useState } from 'preact/hooks'
+import { useLanguage } from '../language.ts'
+import type { Equipment, ViewProps } from '../model.ts'
+import { Failure } from '../parts/failure.tsx'
+import { PayDialog } from '../parts/pay-dialog.tsx'
+import { useResource } from '../parts/use-resource.ts'
+
+const PICTURES: Readonly<Record<string, string>> = {
+  bike: '🚲',
+  ski: '🎿',
+  snowboard: '🏂',
+  kayak: '🛶',
+  surf: '🏄',
+  skate: '⛸️',
+  tent: '⛺',
+  climbing: '🧗',
+  scooter: '🛴',
+  tennis: '🎾',
+  golf: '⛳',
+  sled: '🛷',
+}
+
+/** What can be rented, and the way to rent it. */
+export function Catalogue({ userId }: ViewProps) {
+  const { texts, money } = useLanguage()
+  const equipment = useResource<readonly Equipment[]>('/api/equipment', 5_000)
+  const [chosen, setChosen] = useState<Equipment>()
+  if (equipment.value === undefined)
+    return equipment.error ? <Failure error={equipment.error} /> : <p>{texts.loading}</p>
+  return (
+    <>
+      <ul class="cards">
+        {equipment.value.map((item) => (
+          <li key={item.id} data-equipment={item.id}>
+            <span class="picture" aria-hidden="true">
+              {PICTURES[item.category] ?? '🏅'}
+            </span>
+            <Name of={item} />
+            <span class="price">
+              <b>{money(item.price_per_day_minor, item.currency)}</b> {texts.perDay}
+            </span>
+            {item.status === 'available' ? (
+              <button class="main" onClick={() => setChosen(item)}>
+                {texts.rent}
+              </button>
+            ) : (
+              <span class="badge">{item.status === 'maintenance' ? texts.inMaintenance : texts.taken}</span>
+            )}
+          </li>
+        ))}
+      </ul>
+      {chosen && (
+        <PayDialog
+          equipment={chosen}
+          userId={userId}
+          onClose={() => {
+            setChosen(undefined)
+            equipment.reload()
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+export function Name({ of: { name_en, name_ru } }: { readonly of: Equipment }) {
+  const { code } = useLanguage()
+  return <h3>{code === 'ru' ? name_ru : name_en}</h3>
+}

@@ -1,0 +1,22 @@
+import { useLanguage } from '../language.ts'
+import type { Notification, ViewProps } from '../model.ts'
+import { useResource } from '../parts/use-resource.ts'
+
+/** What was delivered to this person, as renter and as owner. */
+export function Notifications({ userId }: ViewProps) {
+  const { texts, time } = useLanguage()
+  const notifications = useResource<readonly Notification[]>(`/api/notifications?user_id=${userId}`, 2_000).value
+  if (notifications === undefined) return <p>{texts.loading}</p>
+  if (notifications.length === 0) return <p class="empty">{texts.noNotifications}</p>
+  return (
+    <ul class="rows">
+      {notifications.map((notification) => (
+        <li key={notification.id} data-type={notification.type}>
+          <span aria-hidden="true">{notification.type === 'RENTAL_EXPIRED' ? '⏰' : '🔧'}</span>
+          <span class="wide">{notification.message}</span>
+          <span class="quiet">{time(notification.at)}</span>
+        </li>
+      ))}
+    </ul>
+  )
+}
