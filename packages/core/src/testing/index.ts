@@ -1,0 +1,6 @@
+export { adapterSuite } from './adapter-suite.ts'
+export { check, VERDICTS, type Finding, type History, type SeenEntry, type SentEntry, type Verdict } from './check.ts'
+export type { CasesOptions, SuiteHooks, SuiteOptions } from './options.ts'
+export { reportText, type CaseOutcome, type CaseResult, type Report } from './report.ts'
+export { runCases } from './run-cases.ts'
+export type { RunningTest, SuiteRunner } from './runner.ts'

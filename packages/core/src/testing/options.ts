@@ -1,0 +1,86 @@
+import { randomInt } from 'node:crypto'
+import { ConfigError } from '../errors.ts'
+import type { Transport } from '../transport.ts'
+import type { SuiteRunner } from './runner.ts'
+
+/** What an adapter can let the suite do to its surroundings; a case without its hook runs in part, and the report says so. */
+export interface SuiteHooks {
+  /** Takes the connection away from under this client, as a broker or network would; the client heals by itself. */
+  disconnect?(transport: Transport): Promise<void>
+}
+
+export interface CasesOptions {
+  /** Names the adapter in titles and in the report. */
+  readonly name: string
+  /** Makes one fresh client; all of them reach the same broker. The suite disposes what it made. */
+  readonly create: () => Transport | Promise<Transport>
+  readonly hooks?: SuiteHooks | undefined
+  /** Drives all choices of a run; each report names it. @default WAYBILL_SUITE_SEED, else a random one */
+  readonly seed?: number | undefined
+  /** Cases by id; the others are not run. @default all */
+  readonly only?: readonly string[] | undefined
+  /** How many cases run at once, where joining takes long and processors have time. @default 1 */
+  readonly concurrent?: number | undefined
+  /** Messages of the biggest case; the others shrink with it. @default 5_000 */
+  readonly volume?: number | undefined
+  /** How long nothing more may come after the last expected message. @default 500 (milliseconds) */
+  readonly quietMs?: number | undefined
+  /** A wait fails after this time without any event. @default 15_000 (milliseconds) */
+  readonly idleTimeoutMs?: number | undefined
+  /** A case fails after this time, whatever happens. @default 120_000 (milliseconds) */
+  readonly caseTimeoutMs?: number | undefined
+}
+
+export interface SuiteOptions extends CasesOptions {
+  /** `{ describe, it }` of vitest or of `node:test`. */
+  readonly runner: SuiteRunner
+  /** Where the report goes. @default console.log */
+  readonly print?: ((text: string) => void) | undefined
+}
+
+export const SUITE_DEFAULTS = Object.freeze({
+  concurrent: 1,
+  volume: 5_000,
+  quietMs: 500,
+  idleTimeoutMs: 15_000,
+  caseTimeoutMs: 120_000,
+})
+
+export interface ResolvedOptions {
+  readonly name: string
+  readonly create: () => Transport | Promise<Transport>
+  readonly hooks: SuiteHooks
+  readonly seed: number
+  readonly only: readonly string[] | undefined
+  readonly concurrent: number
+  readonly volume: number
+  readonly quietMs: number
+  readonly idleTimeoutMs: number
+  readonly caseTimeoutMs: number
+}
+
+/** @throws {ConfigError} for a number out of its bounds */
+export function resolveOptions(options: CasesOptions): ResolvedOptions {
+  const {
+    concurrent = SUITE_DEFAULTS.concurrent,
+    volume = SUITE_DEFAULTS.volume,
+    quietMs = SUITE_DEFAULTS.quietMs,
+    idleTimeoutMs = SUITE_DEFAULTS.idleTimeoutMs,
+    caseTimeoutMs = SUITE_DEFAULTS.caseTimeoutMs,
+  } = options
+  const bounds = { concurrent: 1, volume: 200, quietMs: 1, idleTimeoutMs: 100, caseTimeoutMs: 1_000 }
+  const values = { concurrent, volume, quietMs, idleTimeoutMs, caseTimeoutMs }
+  for (const [field, least] of Object.entries(bounds)) {
+    const value = values[field as keyof typeof bounds]
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new ConfigError(`${field} of the suite is ${value}: give a whole number from ${least}`)
+    }
+  }
+  const { name, create, hooks = {}, only } = options
+  return Object.freeze({ name, create, hooks, seed: options.seed ?? givenSeed(), only, ...values })
+}
+
+function givenSeed(): number {
+  const given = process.env.WAYBILL_SUITE_SEED
+  return given !== undefined && /^\d{1,9}$/.test(given) ? Number(given) : randomInt(1, 1_000_000_000)
+}
