@@ -8,6 +8,5 @@ export default defineConfig({
   // Without the workspace's paths: others are built against what is published, never against sources.
   tsconfig: '../../tsconfig.base.json',
   dts: true,
-  splitting: true,
   clean: true,
 })
