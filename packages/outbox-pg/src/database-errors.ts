@@ -1,0 +1,21 @@
+import { PublishError, type PublishFault } from '@waybill/core'
+
+/** How far a failed insert reaches. */
+export function insertFault(error: unknown): PublishFault {
+  const code = (error as { code?: unknown } | null)?.code
+  const state = typeof code === 'string' ? code : ''
+  // 22 data, 23 constraint, 54 too large: this row is at fault, whatever else is sent
+  if (/^(?:22|23|54)[0-9A-Z]{3}$/.test(state)) return { scope: 'message', retryable: false, mayExist: false }
+  // a statement that the server refused was not carried out; one without an answer may have been
+  const refused = /^[0-9A-Z]{5}$/.test(state) && !/^(?:08|57P)/.test(state)
+  const notReached = state === 'ECONNREFUSED' || state === 'ENOTFOUND'
+  return { scope: 'transport', retryable: true, mayExist: !refused && !notReached }
+}
+
+/** The error of a failed insert in the words of the contract. */
+export function insertError(error: unknown, what: string): PublishError {
+  if (error instanceof PublishError) return error
+  const code = (error as { code?: unknown } | null)?.code
+  const hint = code === '42P01' || code === '3F000' ? ': run migrate({ pool }) first' : ''
+  return new PublishError(`${what} not written to PostgreSQL${hint}`, { ...insertFault(error), cause: error })
+}

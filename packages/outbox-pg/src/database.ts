@@ -1,0 +1,70 @@
+/** The part of a query result that is read here. */
+export interface QueryResult {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what comes back is the statement's business
+  rows: any[]
+  rowCount?: number | null
+  command?: string
+}
+
+/** Anything that runs SQL on one connection or transaction: a pg client, or what another query builder can be wrapped as. */
+export interface Queryable {
+  query(text: string, values?: unknown[]): Promise<QueryResult>
+}
+
+/** A pg client, by shape. */
+export interface PgClient extends Queryable {
+  /** `I` idle, `T` in a transaction, `E` in a failed one (pg 8.21 and later). */
+  getTransactionStatus?(): string | null
+  release(error?: Error | boolean): void
+}
+
+/** A statement as pg takes it. */
+export interface PgStatement {
+  text: string
+  values?: unknown[]
+  rowMode?: 'array'
+  query_timeout?: number
+  types?: { getTypeParser(): (value: string) => unknown }
+}
+
+/** A `pg.Pool`, by shape. It stays its owner's: nothing here ends it. */
+export interface PgPool {
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- pg's overloads fit no single stricter shape
+  query(statement: any, values?: unknown[]): Promise<QueryResult>
+  connect(): Promise<PgClient>
+  on(event: 'error', listener: (error: Error) => void): unknown
+  removeListener(event: 'error', listener: (error: Error) => void): unknown
+}
+
+/** Work done inside a transaction, and what is written right before its COMMIT. */
+export interface TransactionPlan<Trx, R> {
+  work(trx: Trx): Promise<R>
+  /** Written after `work`, in one go with COMMIT where the driver can. */
+  last?(): Promise<readonly PgStatement[]> | readonly PgStatement[]
+  /** Run first, before `work`. */
+  first?(queryable: Queryable): Promise<void>
+}
+
+/** What outbox and inbox need of a database: transactions of the user's own kind, and raw SQL inside them. */
+export interface Database<Trx> {
+  transaction<R>(plan: TransactionPlan<Trx, R>): Promise<R>
+  /** Raw SQL in a transaction of this kind; `undefined` where `trx` is none of it. */
+  inTransaction(trx: unknown): Queryable | undefined
+}
+
+/** A number that every statement of the library waits at most, unless told otherwise. */
+export const STATEMENT_TIMEOUT_MS = 10_000
+
+const asText = { getTypeParser: () => (value: string) => value }
+
+/** Runs a statement whose values come back as the text that the server sent: no payload, number or time is parsed. */
+export async function textRows(
+  pool: PgPool,
+  text: string,
+  values: unknown[] = [],
+  timeoutMs: number = STATEMENT_TIMEOUT_MS,
+): Promise<(string | null)[][]> {
+  const statement: PgStatement = { text, values, rowMode: 'array', types: asText, query_timeout: timeoutMs }
+  const { rows } = await pool.query(statement)
+  return rows as (string | null)[][]
+}

@@ -1,0 +1,212 @@
+import { textRows, type PgPool } from '../database.ts'
+import { COLUMN_NAMES } from '../row.ts'
+import type { LogPosition } from './gaps.ts'
+import { openRanges, resume } from './gaps.ts'
+
+/** What a reader is: a relay's for one transport, a service's, one queue's, or of one process. */
+export type ReaderKind = 'relay' | 'service' | 'queue' | 'process'
+
+export type ReaderStart = 'earliest' | 'latest' | { readonly timeMs: number } | { readonly position: string }
+
+/** A row that leaves the log for `outbox_retry`, or changes there. */
+export interface Move {
+  readonly id: number
+  readonly fromRetry: boolean
+  readonly attempts: number
+  /** `undefined`: not before something else lets it go. */
+  readonly delayMs: number | undefined
+  readonly error: string
+  /** JSON, `undefined` to leave them. */
+  readonly headers: string | undefined
+  readonly parked: boolean
+}
+
+/** What a lease gives: the right to write, and where the last holder stood. */
+export interface LeaseGrant {
+  readonly token: string
+  readonly state: LogPosition
+  /** The last holder did not give it back. */
+  readonly unclean: boolean
+}
+
+/** The stored side of one reader. Each write names the token it was leased by, so that a late one does nothing. */
+export class ReaderRow {
+  readonly #pool: PgPool
+  readonly #schema: string
+  readonly name: string
+  readonly kind: ReaderKind
+  readonly #service: string
+  readonly #sources: string | null
+  readonly #leaseMs: number
+
+  constructor(
+    pool: PgPool,
+    schema: string,
+    options: {
+      readonly name: string
+      readonly kind: ReaderKind
+      /** Whose rows in `outbox_retry` these are. */
+      readonly service: string
+      /** JSON of what the reader reads, for publishers that ask whether anybody does. */
+      readonly sources?: string | undefined
+      readonly leaseMs: number
+    },
+  ) {
+    this.#pool = pool
+    this.#schema = schema
+    this.name = options.name
+    this.kind = options.kind
+    this.#service = options.service
+    this.#sources = options.sources ?? null
+    this.#leaseMs = options.leaseMs
+  }
+
+  /** Makes the row if there is none; `true` when it was made. */
+  async register(start: ReaderStart): Promise<boolean> {
+    const [known] = await textRows(this.#pool, `SELECT sources FROM ${this.#schema}.reader WHERE name = $1`, [
+      this.name,
+    ])
+    if (known) {
+      if (this.#sources !== null && known[0] !== this.#sources) {
+        await textRows(this.#pool, `UPDATE ${this.#schema}.reader SET sources = $2 WHERE name = $1`, [
+          this.name,
+          this.#sources,
+        ])
+      }
+      return false
+    }
+    const { position, open } = await this.#startOf(start)
+    const made = await textRows(
+      this.#pool,
+      `INSERT INTO ${this.#schema}.reader (name, kind, position, open, sources) VALUES ($1, $2, $3, $4::int8multirange, $5)
+       ON CONFLICT DO NOTHING RETURNING 1`,
+      [this.name, this.kind, position, open, this.#sources],
+    )
+    return made.length > 0
+  }
+
+  async #startOf(start: ReaderStart): Promise<{ position: string; open: string }> {
+    const outbox = `${this.#schema}.outbox`
+    if (start === 'earliest') return { position: '0', open: '{}' }
+    if (typeof start === 'object' && 'position' in start) {
+      return { position: String(Math.max(0, Number(start.position) - 1)), open: '{}' }
+    }
+    if (typeof start === 'object') {
+      const [[first]] = (await textRows(
+        this.#pool,
+        `SELECT min(id) - 1 FROM ${outbox} WHERE created_at >= timestamptz 'epoch' + $1::float8 * interval '1 ms'`,
+        [start.timeMs],
+      )) as [[string | null]]
+      if (first !== null) return { position: first, open: '{}' }
+    }
+    // the end of the log, and every id below that is not there yet: what is committed from now on belongs to us
+    const [[position, open]] = (await textRows(
+      this.#pool,
+      `SELECT coalesce(max(id), 0),
+         coalesce(range_agg(int8range(before + 1, id)) FILTER (WHERE id > before + 1), '{}')
+       FROM (SELECT id, lag(id, 1, 0::bigint) OVER (ORDER BY id) AS before FROM ${outbox}) ids`,
+    )) as [[string, string]]
+    return { position, open }
+  }
+
+  /** The lease, when nobody else holds it. */
+  async acquire(holder: string): Promise<LeaseGrant | undefined> {
+    const [row] = await textRows(
+      this.#pool,
+      `WITH before AS (SELECT leased_by FROM ${this.#schema}.reader WHERE name = $1)
+       UPDATE ${this.#schema}.reader SET token = token + 1, leased_by = $2, seen_at = clock_timestamp(),
+         leased_until = clock_timestamp() + $3::float8 * interval '1 ms'
+       WHERE name = $1 AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $2)
+       RETURNING token, position, open, (SELECT leased_by IS NOT NULL FROM before)`,
+      [this.name, holder, this.#leaseMs],
+    )
+    if (!row) return undefined
+    const ranges = [...row[2]!.matchAll(/\[(\d+),(\d+)\)/g)].map(
+      ([, low, above]) => [Number(low), Number(above) - 1] as const,
+    )
+    return { token: row[0]!, state: resume(Number(row[1]), ranges), unclean: row[3] === 't' }
+  }
+
+  /** Stores where the reader stands, moves and drops rows of `outbox_retry`, and renews the lease: all or nothing. */
+  async write(
+    token: string,
+    state: LogPosition,
+    unsettled: Iterable<number>,
+    moves: readonly Move[] = [],
+    dropped: readonly number[] = [],
+  ): Promise<boolean> {
+    const schema = this.#schema
+    const open = `{${openRanges(state, unsettled).map(([low, high]) => `[${low},${high}]`)}}`
+    const values: unknown[] = [this.name, token, state.position, open, this.#leaseMs]
+    const service = () => `$${values.push(this.#service)}::text`
+    const parts = [
+      `fence AS (
+        UPDATE ${schema}.reader SET position = $3, open = $4::int8multirange, seen_at = clock_timestamp(),
+          leased_until = clock_timestamp() + $5::float8 * interval '1 ms'
+        WHERE name = $1 AND token = $2 RETURNING name)`,
+    ]
+    const movedRows = (rows: readonly Move[]) => {
+      const at = values.length
+      values.push(
+        rows.map(({ id }) => id),
+        rows.map(({ attempts }) => attempts),
+        rows.map(({ delayMs }) => delayMs ?? null),
+        rows.map(({ error }) => error.replaceAll('\0', '')),
+        rows.map(({ headers }) => headers ?? null),
+        rows.map(({ parked }) => parked),
+      )
+      const types = ['int8', 'int4', 'float8', 'text', 'text', 'bool']
+      return `unnest(${types.map((type, index) => `$${at + index + 1}::${type}[]`).join(', ')})
+        AS moved(id, attempts, delay_ms, error, headers, parked)`
+    }
+    const due = `clock_timestamp() + moved.delay_ms * interval '1 ms'`
+    const parkedAt = 'CASE WHEN moved.parked THEN clock_timestamp() END'
+    const fromLog = moves.filter(({ fromRetry }) => !fromRetry)
+    if (fromLog.length > 0) {
+      const columns = COLUMN_NAMES.replace('headers', 'coalesce(moved.headers, o.headers)').replace(
+        'attributes',
+        'o.attributes',
+      )
+      parts.push(`moved AS (
+        INSERT INTO ${schema}.outbox_retry
+          (reader, id, ${COLUMN_NAMES}, created_at, service, attempts, next_attempt_at, last_error, parked_at)
+        SELECT fence.name, o.id, ${columns}, o.created_at, ${service()}, moved.attempts, ${due}, moved.error, ${parkedAt}
+        FROM fence, ${movedRows(fromLog)} JOIN ${schema}.outbox o ON o.id = moved.id
+        ON CONFLICT (reader, id) DO UPDATE SET attempts = excluded.attempts, headers = excluded.headers,
+          next_attempt_at = excluded.next_attempt_at, last_error = excluded.last_error, parked_at = excluded.parked_at)`)
+    }
+    const fromRetry = moves.filter((move) => move.fromRetry)
+    if (fromRetry.length > 0) {
+      parts.push(`changed AS (
+        UPDATE ${schema}.outbox_retry r SET attempts = moved.attempts, headers = coalesce(moved.headers, r.headers),
+          next_attempt_at = ${due}, last_error = moved.error, parked_at = ${parkedAt}
+        FROM fence, ${movedRows(fromRetry)} WHERE r.reader = fence.name AND r.id = moved.id)`)
+    }
+    if (dropped.length > 0) {
+      values.push(dropped)
+      parts.push(`dropped AS (
+        DELETE FROM ${schema}.outbox_retry r USING fence WHERE r.reader = fence.name AND r.id = ANY ($${values.length}::int8[]))`)
+    }
+    const rows = await textRows(this.#pool, `WITH ${parts.join(', ')} SELECT 1 FROM fence`, values)
+    return rows.length > 0
+  }
+
+  /** Gives the lease back, so that another may take it at once. */
+  async release(token: string): Promise<void> {
+    await textRows(
+      this.#pool,
+      `UPDATE ${this.#schema}.reader SET leased_by = NULL, leased_until = NULL WHERE name = $1 AND token = $2`,
+      [this.name, token],
+    )
+  }
+
+  /** Ends the reader for good: nothing is kept for it any more but what it parked. */
+  async remove(): Promise<void> {
+    await textRows(
+      this.#pool,
+      `WITH gone AS (DELETE FROM ${this.#schema}.reader WHERE name = $1)
+       DELETE FROM ${this.#schema}.outbox_retry WHERE reader = $1 AND parked_at IS NULL`,
+      [this.name],
+    )
+  }
+}

@@ -1,0 +1,253 @@
+import type { PartHealth } from '@waybill/core'
+import type { PgPool } from '../database.ts'
+import { advance, bind } from './gaps.ts'
+import { Latch } from './latch.ts'
+import { newTransactionId, readLog, type RowFilter } from './read.ts'
+import { ReaderRow, type ReaderKind, type ReaderStart } from './reader-row.ts'
+import { dueRows } from './retry-rows.ts'
+import { CHECKPOINT_MS, Tenure, type HeldRow } from './tenure.ts'
+
+/** Whom a reader hands rows to. */
+export interface RowConsumer {
+  /** Whether one more row of this size may be open. */
+  room(bytes: number): boolean
+  /** Takes a row, in the order of the log; settles it with `tenure.settle`, once. */
+  take(row: HeldRow, tenure: Tenure): void
+  /** A lease was got: called before the first row of it. */
+  begin?(tenure: Tenure): Promise<void> | void
+}
+
+export interface ReaderOptions {
+  readonly pool: PgPool
+  /** Quoted. */
+  readonly schema: string
+  readonly name: string
+  readonly kind: ReaderKind
+  readonly service: string
+  readonly sources?: string | undefined
+  readonly holder: string
+  readonly filter: RowFilter
+  readonly start: ReaderStart
+  readonly consumer: RowConsumer
+  /** What was given back comes again in order, after all that is open is settled. */
+  readonly ordered: boolean
+  readonly keyOrder: 'none' | 'block-key' | 'skip'
+  readonly leaseMs: number
+  /** Rows per read. */
+  readonly batch: number
+  /** The wait between looks when nothing comes. */
+  readonly pollMs: number
+  /** The reader's row had gone and was made anew: what came in between was missed. */
+  readonly onReset?: (() => void) | undefined
+}
+
+const FIRST_POLL_MS = 5
+const LAZY_CHECKPOINT_MS = 1_000
+const STANDBY_MS = 500
+const LONGEST_RETRY_MS = 5_000
+/** Gaps and unsettled rows at most, as they have to fit the reader's row. */
+const MAX_OPEN = 10_000
+/** About as many bytes of bodies as one read may bring. */
+const READ_BYTES = 8 * 1_048_576
+
+/** A named position in the log: takes its lease, reads on from where it was left, hands rows to its consumer. */
+export class LogReader {
+  readonly #options: ReaderOptions
+  readonly #row: ReaderRow
+  readonly #latch = new Latch()
+  #tenure: Tenure | undefined
+  #stopping = false
+  #looked = false
+  #running: Promise<void> | undefined
+  #drainUntilMs = Infinity
+  #buffer: HeldRow[] = []
+  #health: Omit<PartHealth, 'part'> = { state: 'degraded', sinceMs: Date.now(), reason: 'starting' }
+
+  constructor(options: ReaderOptions) {
+    this.#options = options
+    this.#row = new ReaderRow(options.pool, options.schema, options)
+  }
+
+  get name(): string {
+    return this.#options.name
+  }
+
+  get health(): PartHealth {
+    return { part: `reader ${this.name}`, ...this.#health }
+  }
+
+  /** Resolves when the reader's row exists: what is committed from now on will be handed on. */
+  async start(): Promise<void> {
+    await this.#row.register(this.#options.start)
+    this.#running = this.#run()
+  }
+
+  /** There may be something new. */
+  wake(): void {
+    this.#looked = false
+    this.#latch.set()
+  }
+
+  /** The consumer has room again, or a row was settled. */
+  changed(): void {
+    this.#latch.set()
+  }
+
+  /** The connection may have been another server's: forget what was read from it. */
+  forget(reason: Error): void {
+    this.#tenure?.end(reason)
+  }
+
+  /** Hands on no more, waits until what is open is settled or the time is up, and gives the lease back. */
+  async stop(drainTimeoutMs: number): Promise<void> {
+    this.#drainUntilMs = Math.min(this.#drainUntilMs, performance.now() + drainTimeoutMs)
+    this.#stopping = true
+    this.#tenure?.recall()
+    this.#latch.set()
+    await this.#running
+    if (this.#options.kind === 'process') await this.#row.remove().catch(() => undefined)
+  }
+
+  /** Runs `while` something handed out is open. What was only read goes back with the lease. */
+  async #drain(tenure: Tenure): Promise<void> {
+    while (!tenure.over && tenure.open > this.#buffer.length + tenure.returned) {
+      const leftMs = this.#drainUntilMs - performance.now()
+      if (leftMs <= 0) break
+      await this.#latch.wait(leftMs)
+    }
+    await tenure.resign()
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0
+    while (!this.#stopping) {
+      try {
+        const askedMs = performance.now()
+        const grant = await this.#row.acquire(this.#options.holder)
+        if (!grant) {
+          // swept away while nobody was looking, or held by another
+          if (await this.#row.register(this.#options.start)) {
+            this.#options.onReset?.()
+            continue
+          }
+          this.#say('up', 'standing by: another instance holds the lease')
+          await this.#latch.wait(STANDBY_MS)
+          continue
+        }
+        const tenure = new Tenure(this.#row, grant, {
+          askedMs,
+          leaseMs: this.#options.leaseMs,
+          ordered: this.#options.ordered,
+          changed: () => this.#latch.set(),
+        })
+        this.#tenure = tenure
+        this.#buffer = []
+        try {
+          await this.#options.consumer.begin?.(tenure)
+          this.#say('up')
+          failures = 0
+          await this.#lead(tenure)
+          if (tenure.over) throw tenure.signal.reason
+        } finally {
+          if (this.#stopping) await this.#drain(tenure)
+          else tenure.end(new Error('the database failed'))
+        }
+      } catch (error) {
+        if (this.#stopping) break
+        failures++
+        this.#say('down', reasonText(error))
+        await this.#latch.wait(Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(failures, 10)))
+      }
+    }
+  }
+
+  async #lead(tenure: Tenure): Promise<void> {
+    const { pool, schema, filter, consumer, batch, pollMs, keyOrder } = this.#options
+    let waitMs = FIRST_POLL_MS
+    let readAtMs = 0
+    let retryAtMs = 0
+    let bytesPerRow = 1_024
+    this.#looked = false
+    while (!this.#stopping && !tenure.over) {
+      const ordered = tenure.rewinding
+      if (tenure.takeBack(ordered ? this.#buffer.map(({ id }) => id) : [])) {
+        if (ordered) this.#buffer = []
+        this.#looked = false
+      }
+      if (tenure.retryStale) retryAtMs = 0
+      const nowMs = performance.now()
+      const paused = nowMs < tenure.pausedUntilMs || tenure.rewinding
+      if (!paused && nowMs >= retryAtMs && consumer.room(0)) {
+        tenure.retryStale = false
+        const due = await dueRows(pool, schema, this.name, keyOrder, [...tenure.retrying], batch)
+        if (tenure.over) break
+        retryAtMs = performance.now() + Math.min(due.nextMs, Math.max(pollMs, 250))
+        for (const row of due.rows) {
+          if (!consumer.room(row.bytes)) {
+            retryAtMs = 0
+            break
+          }
+          tenure.retrying.add(row.id)
+          consumer.take(row, tenure)
+        }
+      }
+      const idle = this.#looked && nowMs < readAtMs
+      if (!paused && !idle && this.#buffer.length < batch / 4) {
+        this.#looked = true
+        if (tenure.state.gaps.some(({ bound }) => bound === undefined)) {
+          tenure.state = bind(tenure.state, await newTransactionId(pool))
+        }
+        const size = Math.max(1, Math.min(batch, Math.floor(READ_BYTES / bytesPerRow)))
+        const full = tenure.open + tenure.state.gaps.length >= MAX_OPEN
+        // what a settlement gives back meanwhile joins the state that the read began with
+        const before = tenure.state
+        const read = await readLog(pool, schema, filter, before, { gaps: size, page: full ? 0 : size })
+        if (tenure.over) break
+        const { after, handOn } = advance(before, read)
+        tenure.state = after
+        let bytes = 0
+        let own = 0
+        for (const id of handOn) {
+          const row = read.own.get(id)
+          if (!row) continue
+          bytes += row.bytes
+          own++
+          tenure.unsettled.add(id)
+          this.#buffer.push({ ...row, attempts: 0, fromRetry: false })
+        }
+        if (own > 0) bytesPerRow = Math.max(256, bytes / own)
+        if (handOn.length > 0 || after.gaps.length !== before.gaps.length) {
+          // what is not ours moves the position too, but costs a restart nothing
+          tenure.touch(own > 0 ? CHECKPOINT_MS : LAZY_CHECKPOINT_MS)
+          waitMs = FIRST_POLL_MS
+        } else {
+          waitMs = Math.min(pollMs, waitMs * 2)
+        }
+        if (handOn.length >= size) this.#looked = false
+        readAtMs = performance.now() + waitMs
+      }
+      let taken = 0
+      while (this.#buffer[taken] && !tenure.rewinding && !tenure.over && consumer.room(this.#buffer[taken]!.bytes)) {
+        consumer.take(this.#buffer[taken++]!, tenure)
+      }
+      if (taken > 0) this.#buffer.splice(0, taken)
+      if (taken > 0 && !this.#looked) continue
+      let untilMs = performance.now() + pollMs
+      if (!tenure.rewinding) {
+        if (this.#buffer.length < batch / 4) untilMs = Math.min(untilMs, this.#looked ? readAtMs : 0)
+        if (consumer.room(0)) untilMs = Math.min(untilMs, retryAtMs)
+      }
+      await this.#latch.wait(Math.max(1, Math.max(untilMs, tenure.pausedUntilMs) - performance.now()))
+    }
+  }
+
+  #say(state: PartHealth['state'], reason?: string): void {
+    if (this.#health.state === state && this.#health.reason === reason) return
+    this.#health = { state, sinceMs: Date.now(), reason }
+  }
+}
+
+function reasonText(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  return `${typeof code === 'string' ? `${code}: ` : ''}${String(message)}`
+}

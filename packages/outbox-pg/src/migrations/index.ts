@@ -1,0 +1,63 @@
+import type { PgPool } from '../database.ts'
+import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
+import { version1 } from './version-1.ts'
+
+/** Each version's SQL; the first entry makes version 1. A published entry never changes. */
+const VERSIONS: readonly ((schema: string) => string)[] = [version1]
+
+export interface MigrateOptions {
+  readonly pool: PgPool
+  /** @default 'waybill' */
+  readonly schema?: string | undefined
+}
+
+/**
+ * Brings the tables to the newest version. Safe to run at every start and by several processes at once.
+ * @returns the version before and after
+ * @throws {ConfigError} for a bad schema name
+ */
+export async function migrate({
+  pool,
+  schema = DEFAULT_SCHEMA,
+}: MigrateOptions): Promise<{ from: number; to: number }> {
+  const quoted = quoteSchema(schema)
+  const client = await pool.connect()
+  let broken = false
+  try {
+    await client.query('BEGIN')
+    await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('waybill migrate ' || $1, 0))`, [schema])
+    const { rows } = await client.query('SELECT to_regnamespace($1) AS schema, to_regclass($2) AS meta', [
+      quoted,
+      `${quoted}.meta`,
+    ])
+    if (rows[0].schema === null) await client.query(`CREATE SCHEMA ${quoted}`)
+    if (rows[0].meta === null) await client.query(createMeta(quoted))
+    const from = Number((await client.query(`SELECT schema_version FROM ${quoted}.meta`)).rows[0].schema_version)
+    for (const version of VERSIONS.slice(from)) await client.query(version(quoted))
+    if (from < VERSIONS.length) {
+      await client.query(`UPDATE ${quoted}.meta SET schema_version = $1`, [VERSIONS.length])
+    }
+    await client.query('COMMIT')
+    return { from, to: Math.max(from, VERSIONS.length) }
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => (broken = true))
+    throw error
+  } finally {
+    client.release(broken)
+  }
+}
+
+/** All of the SQL that makes the newest version in an empty schema, for a user's own migration tool. */
+export function migrationSql(options: { readonly schema?: string | undefined } = {}): string {
+  const schema = quoteSchema(options.schema)
+  return [
+    `CREATE SCHEMA IF NOT EXISTS ${schema};`,
+    createMeta(schema),
+    ...VERSIONS.map((version) => version(schema)),
+    `UPDATE ${schema}.meta SET schema_version = ${VERSIONS.length};`,
+  ].join('\n')
+}
+
+const createMeta = (schema: string) => `
+CREATE TABLE ${schema}.meta (schema_version int NOT NULL, min_relay int NOT NULL);
+INSERT INTO ${schema}.meta VALUES (0, 1);`

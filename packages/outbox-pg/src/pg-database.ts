@@ -1,0 +1,78 @@
+import { TransactionError } from '@waybill/core'
+import type { Database, PgClient, PgPool, PgStatement, Queryable, TransactionPlan } from './database.ts'
+
+/** Whether a value is a pool, by shape. */
+export function isPool(value: unknown): value is PgPool {
+  const pool = value as Partial<PgPool> | null
+  // a client can connect too, but only a client has a connection's process id
+  return typeof pool?.connect === 'function' && typeof pool.query === 'function' && !('processID' in pool)
+}
+
+/** A pg pool as database: BEGIN and COMMIT are ours. */
+export function fromPool(pool: PgPool): Database<PgClient> {
+  return {
+    transaction: (plan) => runTransaction(pool, plan),
+    inTransaction: (trx) => (isClient(trx) ? checkedClient(trx) : undefined),
+  }
+}
+
+function isClient(value: unknown): value is PgClient {
+  const client = value as Partial<PgClient> | null
+  return typeof client?.query === 'function' && typeof client.getTransactionStatus === 'function'
+}
+
+/** The same client, once it says that it is in a transaction that can still commit. */
+function checkedClient(client: PgClient): Queryable {
+  const status = client.getTransactionStatus!()
+  if (status === 'E') throw new TransactionError('the transaction has failed: roll back, then try it again')
+  if (status !== 'T') throw new TransactionError('the client is in no transaction: run BEGIN first')
+  return client
+}
+
+async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R>): Promise<R> {
+  const client = await pool.connect()
+  let broken: Error | undefined
+  // a client that is checked out reports a lost connection by an event as well, twice
+  const onError = (error: Error) => (broken = error)
+  const events = client as unknown as { on?: typeof pool.on; removeListener?: typeof pool.removeListener }
+  events.on?.('error', onError)
+  try {
+    await client.query('BEGIN')
+    await plan.first?.(client)
+    const result = await plan.work(client)
+    await commit(client, (await plan.last?.()) ?? [])
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch((cause: Error) => (broken ??= cause))
+    throw error
+  } finally {
+    events.removeListener?.('error', onError)
+    client.release(broken)
+  }
+}
+
+/** Writes the last statements and COMMIT, in one packet where the client can pipeline (pg 8.23). */
+async function commit(client: PgClient, last: readonly PgStatement[]): Promise<void> {
+  const pipelined = client as PgClient & { pipeline?: boolean }
+  const pipeline = last.length > 0 && pipelined.pipeline === false && client.getTransactionStatus?.() === 'T'
+  if (pipeline) pipelined.pipeline = true
+  try {
+    const sent: Promise<{ command?: string }>[] = []
+    for (const { text, values } of last) {
+      const written = client.query(text, values)
+      if (pipeline) sent.push(written)
+      else await written
+    }
+    sent.push(client.query('COMMIT'))
+    const results = await Promise.allSettled(sent)
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+    const committed = results.at(-1) as PromiseFulfilledResult<{ command?: string }>
+    // COMMIT of a failed transaction is answered with ROLLBACK, and with no error
+    if (committed.value.command === 'ROLLBACK') {
+      throw new TransactionError('COMMIT became a rollback: a statement had failed and its error was not thrown on')
+    }
+  } finally {
+    if (pipeline) pipelined.pipeline = false
+  }
+}

@@ -1,0 +1,99 @@
+import type { Delivery, Settlement, Source, SubscribeOptions } from '@waybill/core'
+import type { RowConsumer } from '../log/reader.ts'
+import type { HeldRow, RowOutcome, Tenure } from '../log/tenure.ts'
+import { writeHeaders } from '../row.ts'
+import { reads } from './registry.ts'
+
+const FIRST_PAUSE_MS = 20
+const LONGEST_PAUSE_MS = 1_000
+
+/** The open deliveries of one subscription, over all readers that it has. */
+export class DeliveryWindow implements RowConsumer {
+  readonly #options: SubscribeOptions
+  readonly #deliver: (delivery: Delivery) => Promise<Settlement>
+  readonly #onRoom: () => void
+  #open = 0
+  #bytes = 0
+  #paused = false
+  #pauseMs = FIRST_PAUSE_MS
+
+  constructor(options: SubscribeOptions, deliver: (delivery: Delivery) => Promise<Settlement>, onRoom: () => void) {
+    this.#options = options
+    this.#deliver = deliver
+    this.#onRoom = onRoom
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#onRoom()
+  }
+
+  room(bytes: number): boolean {
+    const { maxOpen, maxOpenBytes } = this.#options
+    if (this.#paused) return false
+    return this.#open === 0 || (this.#open < maxOpen && this.#bytes + bytes <= maxOpenBytes)
+  }
+
+  take(row: HeldRow, tenure: Tenure): void {
+    if (!wanted(this.#options.sources, this.#options.service, row)) return tenure.settle(row, { kind: 'done' })
+    this.#open++
+    this.#bytes += row.bytes
+    void this.#handle(row, tenure).finally(() => {
+      this.#open--
+      this.#bytes -= row.bytes
+      this.#onRoom()
+    })
+  }
+
+  async #handle(row: HeldRow, tenure: Tenure): Promise<void> {
+    const delivery: Delivery = {
+      message: row.message,
+      attempt: row.attempts + 1,
+      position: String(row.id),
+      recalled: tenure.recalled,
+      signal: tenure.signal,
+    }
+    if (this.#options.ackBefore) {
+      tenure.settle(row, { kind: 'done' })
+      await tenure.flush()
+      // not stored, so it comes again; stored, so it never does
+      if (!tenure.over) await this.#deliver(delivery).catch(() => undefined)
+      return
+    }
+    const settlement = await this.#deliver(delivery).catch((): Settlement => ({ outcome: 'release' }))
+    tenure.settle(row, this.#outcome(settlement, row))
+  }
+
+  #outcome(settlement: Settlement, row: HeldRow): RowOutcome {
+    if (settlement.outcome === 'ack') {
+      this.#pauseMs = FIRST_PAUSE_MS
+      return { kind: 'done' }
+    }
+    if (settlement.outcome === 'release') {
+      const pauseMs = this.#pauseMs
+      this.#pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)
+      return { kind: 'back', pauseMs }
+    }
+    const { notes } = settlement
+    const reason = notes['waybill-reason']
+    return {
+      kind: 'move',
+      attempts: row.attempts + 1,
+      delayMs: settlement.outcome === 'requeue' ? settlement.delayMs : undefined,
+      error: typeof reason === 'string' ? reason : settlement.outcome,
+      headers: writeHeaders({ ...row.message.headers, ...notes }) ?? undefined,
+      parked: settlement.outcome === 'deadLetter',
+    }
+  }
+}
+
+/** The statement filters by kind and name; subjects are patterns, and are looked at here. */
+function wanted(sources: readonly Source[], service: string, { message, fromRetry }: HeldRow): boolean {
+  const { destination } = message
+  if (fromRetry || (destination.kind === 'service' && destination.name === service)) return true
+  return sources.some((source) => reads(source, destination))
+}
