@@ -1,8 +1,11 @@
 import { AssertionError } from 'node:assert'
+import type { Bus } from '../bus.ts'
 import type { Capabilities } from '../capabilities.ts'
-import { sleep, systemPorts } from '../ports.ts'
+import type { DataIn, EventDefinition } from '../definition.ts'
+import { sleep, systemPorts, uuidv7 } from '../ports.ts'
 import type { Delivery, Settlement, Subscription, Source, SubscribeOptions, Transport } from '../transport.ts'
 import type { Destination, WireMessage } from '../wire-message.ts'
+import { busOn } from './bus-on.ts'
 import { VERDICTS, type Finding, type Verdict } from './check.ts'
 import { contentOf } from './content.ts'
 import { Ledger } from './ledger.ts'
@@ -34,6 +37,7 @@ export class CaseContext {
   readonly #prefix: string
   readonly #clients: Transport[] = []
   readonly #room: WaitRoom
+  readonly #buses: Bus[] = []
   readonly #broken: string[] = []
 
   constructor(options: ResolvedOptions, runName: string, caseId: string, signal: AbortSignal) {
@@ -73,9 +77,14 @@ export class CaseContext {
   }
 
   /** Publishes and writes it down; fulfilled when each message's publish has been. */
-  async publish(publisher: Transport, messages: readonly WireMessage[], readers: readonly string[]): Promise<void> {
+  async publish(
+    publisher: Transport,
+    messages: readonly WireMessage[],
+    readers: readonly string[],
+    key?: string,
+  ): Promise<void> {
     const settle = messages.map((message) =>
-      this.ledger.sent({ id: message.id, key: message.orderingKey, readers, content: contentOf(message) }),
+      this.ledger.sent({ id: message.id, key: key ?? message.orderingKey, readers, content: contentOf(message) }),
     )
     const promises = publisher.publish(messages)
     if (promises.length !== messages.length) {
@@ -85,6 +94,37 @@ export class CaseContext {
     results.forEach((result, index) => settle[index]!(result.status === 'fulfilled'))
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw failed.reason
+  }
+
+  /** Buses on fresh clients; a transport without dead letters gets a list to park in. */
+  async buses(count: number): Promise<Bus[]> {
+    const transports = await this.clients(count)
+    const buses = transports.map(busOn)
+    this.#buses.push(...buses)
+    return buses
+  }
+
+  /** Publishes an event over a bus and writes it down. */
+  async send<D extends EventDefinition>(
+    bus: Bus,
+    event: D,
+    data: DataIn<D>,
+    { key, readers }: { readonly key?: string; readonly readers: readonly string[] },
+  ): Promise<void> {
+    const id = uuidv7(Date.now())
+    const settle = this.ledger.sent({ id, key, readers })
+    await bus.publish(event, data, { id })
+    settle(true)
+  }
+
+  /** What the transport declares; known once a client was made. */
+  capabilities(): Capabilities {
+    return this.#clients[0]?.capabilities ?? {}
+  }
+
+  /** Notes a broken promise where throwing would be taken for the handler's own failure. */
+  broken(what: string): void {
+    this.#broken.push(what)
   }
 
   /** Makes known what is about to be used, where the transport wants that. */
@@ -146,28 +186,38 @@ export class CaseContext {
 
   /** Waits for all that was sent, then for the quiet period, then judges the history. */
   async finish(allowed: readonly Verdict[] = []): Promise<void> {
-    await this.until(() => this.ledger.complete(), 'each confirmed message to be seen')
+    try {
+      await this.until(() => this.ledger.complete(), 'each confirmed message to be seen')
+    } catch (cause) {
+      this.judge(allowed, cause)
+      throw cause
+    }
     await this.pause(this.options.quietMs)
     this.judge(allowed)
   }
 
-  judge(allowed: readonly Verdict[] = []): void {
+  judge(allowed: readonly Verdict[] = [], cause?: unknown): void {
+    const problems = this.#broken.slice(0, 3)
     const findings = this.ledger.findings(allowed)
-    if (findings.length > 0) {
-      throw new AssertionError({ message: `${summary(findings)} (${this.ledger.describe()})` })
-    }
-    if (this.#broken.length > 0) throw new AssertionError({ message: this.#broken[0]! })
+    if (findings.length > 0) problems.push(`${summary(findings)} (${this.ledger.describe()})`)
+    if (problems.length > 0) throw Object.assign(new AssertionError({ message: problems.join('; ') }), { cause })
   }
 
   /** Disposes what the case opened; throws what disposing threw. */
   async close(): Promise<void> {
-    const closing = Promise.allSettled(this.#clients.map((client) => client[Symbol.asyncDispose]()))
+    const closing = this.#dispose()
     const late = new AbortController()
     const results = await Promise.race([closing, sleep(systemPorts.timers, 15_000, late.signal).catch(() => undefined)])
     late.abort()
     if (results === undefined) throw new AssertionError({ message: 'clients were not disposed within 15000 ms' })
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw new AssertionError({ message: `dispose rejected: ${String(failed.reason)}` })
+  }
+
+  async #dispose(): Promise<PromiseSettledResult<void>[]> {
+    const buses = await Promise.allSettled(this.#buses.map((bus) => bus.stop({ drainTimeoutMs: 1_000 })))
+    const clients = await Promise.allSettled(this.#clients.map((client) => client[Symbol.asyncDispose]()))
+    return [...buses, ...clients]
   }
 }
 

@@ -1,0 +1,43 @@
+import { ClosedError } from '../errors.ts'
+import type { Subscription, Transport } from '../transport.ts'
+
+/**
+ * One client among several of a transport whose broker lives in this process: disposing it ends its own subscriptions
+ * and reply addresses, as the end of a process would, and leaves the transport to the others.
+ */
+export function separateClient(transport: Transport): Transport {
+  const opened = new Set<AsyncDisposable>()
+  const subscriptions = new Set<Subscription>()
+  let closed = false
+  const refuseClosed = () => {
+    if (closed) throw new ClosedError(`this client of "${transport.name}" is disposed: make another`)
+  }
+  const client: Transport = {
+    name: transport.name,
+    capabilities: transport.capabilities,
+    parked: transport.parked,
+    publish: (messages, options) => transport.publish(messages, options),
+    health: (options) => transport.health(options),
+    async subscribe(options, deliver) {
+      refuseClosed()
+      const subscription = await transport.subscribe(options, deliver)
+      subscriptions.add(subscription)
+      return subscription
+    },
+    async [Symbol.asyncDispose]() {
+      closed = true
+      await Promise.all([...subscriptions].map((subscription) => subscription.stop({ drainTimeoutMs: 0 })))
+      await Promise.all([...opened].map((address) => address[Symbol.asyncDispose]()))
+    },
+  }
+  if (transport.declare !== undefined) client.declare = (topology, options) => transport.declare!(topology, options)
+  if (transport.openReplies !== undefined) {
+    client.openReplies = async (onReply, onLost) => {
+      refuseClosed()
+      const address = await transport.openReplies!(onReply, onLost)
+      opened.add(address)
+      return address
+    }
+  }
+  return client
+}
