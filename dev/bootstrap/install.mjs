@@ -12,7 +12,7 @@ export async function ensureInstalled() {
     say('installing packages (npm ci); the first time this takes about a minute')
     const startedAt = Date.now()
     // npm's own words go to stderr: the last line on stdout belongs to the command.
-    const { status, error } = spawnSync('npm', ['ci', '--no-fund', '--no-audit'], {
+    const { status, error } = spawnSync('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
       cwd: root,
       stdio: ['ignore', 2, 2],
     })

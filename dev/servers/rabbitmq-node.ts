@@ -13,7 +13,10 @@ const ENTER = `set -e
 mount --rbind /proc "$1/proc"
 mount --rbind /dev "$1/dev"
 mount --bind "$2" "$1/node"
-exec chroot "$1" /bin/sh -c '. /node/environment; exec "$@"' sh $3`
+exec chroot "$1" /bin/sh -c ". /node/environment; $3"`
+
+/** Left to itself the server starts an epmd that detaches and outlives it; this one belongs to its process group. */
+export const SERVER = '/usr/bin/epmd & exec /usr/lib/rabbitmq/bin/rabbitmq-server'
 
 /** What the server finds in /node: its settings, its cookie, and room for its data. */
 export function writeNode(folder: string, { server, distribution, epmd }: RabbitMqPorts): void {
@@ -47,8 +50,8 @@ export function writeNode(folder: string, { server, distribution, epmd }: Rabbit
   writeFileSync(join(folder, 'environment'), lines.join(''))
 }
 
-/** The arguments of `unshare` that run a program of the tree for the node; without root, in a user namespace too. */
-export function inside(tree: string, folder: string, program: string): string[] {
+/** The arguments of `unshare` that run a command line in the tree for the node; without root, in a user namespace too. */
+export function inside(tree: string, folder: string, commandLine: string): string[] {
   const namespaces = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount']
-  return [...namespaces, '/bin/sh', '-c', ENTER, 'sh', tree, folder, program]
+  return [...namespaces, '/bin/sh', '-c', ENTER, 'sh', tree, folder, commandLine]
 }

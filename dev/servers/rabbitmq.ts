@@ -6,7 +6,7 @@ import { freePort } from './free-port.ts'
 import { newLogFile } from './log-file.ts'
 import { ManagedServer } from './managed-server.ts'
 import { rabbitMqFiles, type RabbitMqVersion } from './rabbitmq-files.ts'
-import { inside, writeNode } from './rabbitmq-node.ts'
+import { inside, SERVER, writeNode } from './rabbitmq-node.ts'
 import { RunFolder, sweepLeftovers } from './run-folder.ts'
 import { ServerProcess } from './server-process.ts'
 import type { Server, ServerOptions } from './server.ts'
@@ -31,8 +31,6 @@ export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitM
   const clientPort = direct ? serverPort : await freePort()
   const ports = { server: serverPort, distribution: await freePort(), epmd: await freePort() }
   writeNode(folder.path, ports)
-  const launch = (program: string) =>
-    new ServerProcess({ command: 'unshare', args: inside(tree, folder.path, program), logFile })
   const server = await ManagedServer.start({
     name: `RabbitMQ ${version}`,
     url: `amqp://guest:guest@127.0.0.1:${clientPort}`,
@@ -41,7 +39,7 @@ export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitM
     clientPort,
     serverPort,
     stopSignal: 'SIGTERM',
-    launch: () => launch('/usr/lib/rabbitmq/bin/rabbitmq-server'),
+    launch: () => new ServerProcess({ command: 'unshare', args: inside(tree, folder.path, SERVER), logFile }),
     mainPid: () => pidIn(join(folder.path, 'pid')),
     async connect() {
       const connection = await connect(`amqp://guest:guest@127.0.0.1:${serverPort}`, { timeout: 5_000 })
@@ -49,9 +47,13 @@ export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitM
     },
   })
   return Object.assign(server, {
-    control: (...words: string[]) =>
-      execute('unshare', inside(tree, folder.path, ['/usr/lib/rabbitmq/bin/rabbitmqctl', ...words].join(' '))),
+    control: (...words: string[]) => execute('unshare', inside(tree, folder.path, controlLine(words))),
   })
+}
+
+function controlLine(words: readonly string[]): string {
+  const quoted = words.map((word) => `'${word.replaceAll("'", `'\\''`)}'`)
+  return ['exec /usr/lib/rabbitmq/bin/rabbitmqctl', ...quoted].join(' ')
 }
 
 function pidIn(file: string): number | undefined {
