@@ -37,8 +37,7 @@ async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R
   const events = client as unknown as { on?: typeof pool.on; removeListener?: typeof pool.removeListener }
   events.on?.('error', onError)
   try {
-    await client.query('BEGIN')
-    await plan.first?.(client)
+    await begin(client, plan.first)
     const result = await plan.work(client)
     await commit(client, (await plan.last?.()) ?? [])
     return result
@@ -48,6 +47,23 @@ async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R
   } finally {
     events.removeListener?.('error', onError)
     client.release(broken)
+  }
+}
+
+/** BEGIN, and the first statement of the plan in the same packet where the client can pipeline (pg 8.23). */
+async function begin(client: PgClient, first: TransactionPlan<PgClient, unknown>['first']): Promise<void> {
+  const pipelined = client as PgClient & { pipeline?: boolean }
+  if (!first || pipelined.pipeline !== false) {
+    await client.query('BEGIN')
+    return first?.(client)
+  }
+  pipelined.pipeline = true
+  try {
+    const results = await Promise.allSettled([client.query('BEGIN'), first(client)])
+    const failed = results.find((result) => result.status === 'rejected')
+    if (failed) throw failed.reason
+  } finally {
+    pipelined.pipeline = false
   }
 }
 

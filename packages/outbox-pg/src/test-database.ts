@@ -20,3 +20,10 @@ export async function testDatabase(options: pg.PoolConfig = {}) {
     },
   }
 }
+
+/** A promise that the test resolves. */
+export function gate() {
+  let resolve!: () => void
+  const promise = new Promise<void>((open) => (resolve = open))
+  return { promise, resolve }
+}

@@ -1,0 +1,50 @@
+import { defineEvent, defineRequest, on, respond } from '@waybill/core'
+import type { Kysely, Transaction } from 'kysely'
+import type { Pool, PoolClient } from 'pg'
+import { expectTypeOf, test } from 'vitest'
+import { z } from 'zod'
+import { fromKysely } from '../kysely.ts'
+import { createOutbox } from '../outbox/outbox.ts'
+import { createInbox } from './inbox.ts'
+
+interface Tables {
+  invoice: { id: string; cents: number }
+}
+const Booked = defineEvent('rental.booked', { schema: z.object({ rentalId: z.string(), days: z.coerce.number() }) })
+const Quote = defineRequest('quote', { schema: z.object({ days: z.number() }), reply: z.object({ cents: z.number() }) })
+declare const db: Kysely<Tables>
+declare const pool: Pool
+declare const client: PoolClient
+
+test('data and transaction are inferred through once', () => {
+  const inbox = createInbox({ db: fromKysely(db) })
+  on(
+    Booked,
+    inbox.once(async (rental, { trx, message }) => {
+      expectTypeOf(rental).toEqualTypeOf<{ rentalId: string; days: number }>()
+      expectTypeOf(trx).toEqualTypeOf<Transaction<Tables>>()
+      expectTypeOf(message.id).toEqualTypeOf<string>()
+    }),
+  )
+  respond(
+    Quote,
+    inbox.replyOnce(async ({ days }, { trx }) => {
+      expectTypeOf(days).toEqualTypeOf<number>()
+      expectTypeOf(trx).toEqualTypeOf<Transaction<Tables>>()
+      return { cents: days * 1_500 }
+    }),
+  )
+})
+
+test('the outbox hands out the transaction of its database', () => {
+  void createOutbox({ db: fromKysely(db), source: '/a' }).transaction(async (trx) => {
+    expectTypeOf(trx).toEqualTypeOf<Transaction<Tables>>()
+  })
+  const outbox = createOutbox({ db: pool, source: '/a' })
+  void outbox.transaction(async (trx) => {
+    await trx.query('select $1::int', [1])
+    return outbox.in(trx).publish(Booked, { rentalId: '1', days: '2' })
+  })
+  outbox.in(client)
+  createInbox({ db: pool })
+})

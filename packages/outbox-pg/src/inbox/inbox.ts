@@ -1,0 +1,185 @@
+import type { Context, Settlement } from '@waybill/core'
+import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
+import { databaseOf } from '../outbox/transactions.ts'
+import { claim, contentHash, type ClaimResult } from './claim.ts'
+import {
+  INBOX_DEFAULTS,
+  resolveInboxOptions,
+  resolveOnceOptions,
+  type InboxOptions,
+  type OnceOptions,
+} from './options.ts'
+import { sweepInbox } from './sweep.ts'
+
+/** What a handler under `inbox.once` gets: the context, and the transaction that its effect belongs in. */
+export type InboxContext<Trx> = Context & { readonly trx: Trx }
+
+type Outcome = void | Settlement
+
+/** Counts since the inbox was made. */
+export interface InboxCounts {
+  readonly handled: number
+  /** Copies that were acked without a second effect. */
+  readonly duplicates: number
+  /** Duplicates whose content differs from the first's. */
+  readonly mismatches: number
+}
+
+export interface Inbox<Trx = PgClient> extends AsyncDisposable {
+  /**
+   * A handler whose effect commits exactly once per service, handler and key, however often the message comes. Its
+   * transaction commits on `ack` only: any other outcome, or a throw, rolls back.
+   * @example on(RentalBooked, inbox.once(async (rental, { trx }) => { await trx.insertInto('invoice')… }))
+   */
+  once<Data>(
+    handler: (data: Data, context: InboxContext<Trx>) => Outcome | Promise<Outcome>,
+    options?: OnceOptions<Data>,
+  ): (data: Data, context: Context) => Promise<Outcome>
+  /**
+   * A responder whose effect commits exactly once: a copy of the request is answered with the stored reply. The reply has
+   * to have a form in JSON.
+   */
+  replyOnce<Data, Reply>(
+    responder: (data: Data, context: InboxContext<Trx>) => Reply | Promise<Reply>,
+    options?: OnceOptions<Data>,
+  ): (data: Data, context: Context) => Promise<Reply>
+  /** Forgets at intervals what is older than the retention, until the inbox is disposed. @default everyMs 600_000 */
+  startSweeping(options?: { readonly everyMs?: number | undefined }): void
+  /** Forgets what is older than the retention; resolves with how many. */
+  sweep(): Promise<number>
+  readonly counts: InboxCounts
+}
+
+/** Takes a transaction back without an error: what the handler settled stands. */
+class RolledBack extends Error {
+  readonly settlement: Outcome
+  constructor(settlement: Outcome) {
+    super('rolled back')
+    this.settlement = settlement
+  }
+}
+
+/**
+ * An inbox: handlers whose effect and whose memory of the message share one transaction.
+ * @throws {ConfigError} for an option out of bounds
+ */
+export function createInbox(options: InboxOptions<PgPool>): Inbox<PgClient>
+export function createInbox<Trx>(options: InboxOptions<Database<Trx>>): Inbox<Trx>
+export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>): Inbox<Trx> {
+  const { quoted: schema, retentionMs } = resolveInboxOptions(options)
+  const database = databaseOf<Trx>(options.db)
+  const counts = { handled: 0, duplicates: 0, mismatches: 0 }
+  let timer: NodeJS.Timeout | undefined
+  let sweeping: Promise<unknown> = Promise.resolve()
+
+  /** Runs `work` unless the message was handled before; then `again` with what was stored. */
+  const guarded = async <Data, Result>(
+    data: Data,
+    context: Context,
+    given: ReturnType<typeof resolveOnceOptions<Data>>,
+    work: (context: InboxContext<Trx>, queryable: Queryable, row: readonly string[]) => Promise<Result>,
+    again: (reply: Buffer | null) => Result,
+  ): Promise<Result> => {
+    const { message, service, logger } = context
+    const handler = given.name ?? message.type
+    const key = given.key?.(data, context) ?? message.dedupeKey ?? message.id
+    let queryable: Queryable | undefined
+    let before = { fresh: true } as ClaimResult
+    const result = await database.transaction<Result>({
+      first: async (first) => {
+        queryable = first
+        const { lockTimeoutMs, windowMs } = given
+        before = await claim(first, schema, { service, handler, key, hash: contentHash(data), lockTimeoutMs, windowMs })
+      },
+      work: (trx) =>
+        before.fresh
+          ? work({ ...context, trx }, queryable!, [service, handler, key])
+          : Promise.resolve(again(before.reply)),
+    })
+    if (before.fresh) {
+      counts.handled++
+    } else {
+      counts.duplicates++
+      if (!before.same) {
+        counts.mismatches++
+        logger.warn({ service, handler, id: message.id }, 'a message came again under the same key with other content')
+      }
+    }
+    return result
+  }
+
+  const once = <Data>(
+    handler: (data: Data, context: InboxContext<Trx>) => Outcome | Promise<Outcome>,
+    onceOptions: OnceOptions<Data> = {},
+  ) => {
+    const given = resolveOnceOptions(onceOptions, retentionMs)
+    return async (data: Data, context: Context): Promise<Outcome> => {
+      try {
+        return await guarded<Data, Outcome>(
+          data,
+          context,
+          given,
+          async (inner) => {
+            const settlement = await handler(data, inner)
+            if (settlement && settlement.outcome !== 'ack') throw new RolledBack(settlement)
+            return settlement
+          },
+          () => undefined,
+        )
+      } catch (error) {
+        if (error instanceof RolledBack) return error.settlement
+        // another instance is at it: nobody's fault, so it is not counted
+        if (isLockTimeout(error)) return { outcome: 'release' }
+        throw error
+      }
+    }
+  }
+
+  const replyOnce = <Data, Reply>(
+    responder: (data: Data, context: InboxContext<Trx>) => Reply | Promise<Reply>,
+    onceOptions: OnceOptions<Data> = {},
+  ) => {
+    const given = resolveOnceOptions(onceOptions, retentionMs)
+    return (data: Data, context: Context): Promise<Reply> =>
+      guarded<Data, Reply>(
+        data,
+        context,
+        given,
+        async (inner, queryable, row) => {
+          const reply = await responder(data, inner)
+          await queryable.query(
+            `UPDATE ${schema}.inbox SET reply = $4::bytea WHERE service = $1 AND handler = $2 AND scope = '' AND key = $3`,
+            [...row, Buffer.from(JSON.stringify(reply ?? null))],
+          )
+          return reply
+        },
+        (stored) => (stored === null ? null : JSON.parse(stored.toString())) as Reply,
+      )
+  }
+
+  const sweep = () => sweepInbox(database, schema, retentionMs)
+  const stop = async () => {
+    clearInterval(timer)
+    timer = undefined
+    await sweeping
+  }
+  return {
+    once,
+    replyOnce,
+    sweep,
+    startSweeping({ everyMs = INBOX_DEFAULTS.sweepEveryMs } = {}) {
+      clearInterval(timer)
+      // a failed round is made good by the next
+      timer = setInterval(() => (sweeping = sweep().catch(() => undefined)), everyMs)
+      timer.unref()
+    },
+    get counts() {
+      return { ...counts }
+    },
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '55P03'
+}
