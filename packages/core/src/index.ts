@@ -4,6 +4,7 @@ export { json, type Codec } from './codec.ts'
 export * from './definition.ts'
 export * from './errors.ts'
 export { on, respond, type Context, type Handler, type Reply, type Responder, type Route } from './handler.ts'
+export { keyedPublisher } from './keyed-publisher.ts'
 export { silentLogger, type Logger } from './logger.ts'
 export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'
 export type { Parked, ParkedMessage, ParkedStore } from './parked.ts'
@@ -17,6 +18,9 @@ export {
   type RetryOptions,
   type RetryPolicy,
 } from './retry.ts'
+export { route, type RoutedTransport } from './route.ts'
 export { validate, type InferInput, type InferOutput, type Schema } from './schema.ts'
+export { shared } from './shared.ts'
+export { subjectMatches } from './subject.ts'
 export type * from './transport.ts'
 export type { CallOptions, Destination, WireHeaders, WireMessage } from './wire-message.ts'

@@ -1,0 +1,7 @@
+import { describe, it } from 'vitest'
+import { adapterSuite, separateClient } from '../testing/index.ts'
+import { memory } from './index.ts'
+
+const hub = memory()
+
+adapterSuite({ name: 'memory', create: () => separateClient(hub), runner: { describe, it } })

@@ -1,0 +1,228 @@
+import { Fifo } from '../fifo.ts'
+import { subjectMatches } from '../subject.ts'
+import type { Source, SubscribeOptions } from '../transport.ts'
+import type { Destination, WireHeaders, WireMessage } from '../wire-message.ts'
+import type { MemorySettings } from './options.ts'
+import type { MemorySubscription } from './subscription.ts'
+
+/** One message on its way to one service. */
+export interface Entry {
+  readonly message: WireMessage
+  readonly bytes: number
+  /** Its place in all that this transport was given. */
+  readonly sequence: number
+  attempt: number
+  notes: WireHeaders | undefined
+}
+
+interface Waiter {
+  readonly entry: Entry
+  readonly admit: () => void
+}
+
+const ENTRIES_PER_TURN = 1_000
+
+/** What one service has not settled yet, and the subscriptions of its instances that share it. */
+export class Store {
+  readonly service: string
+  readonly mode: SubscribeOptions['mode']
+  readonly createdAt: number
+  /** Whether a subscription has read from it yet; until then its `start` is open. */
+  started = false
+  readonly #sources: readonly Source[]
+  readonly #settings: MemorySettings
+  readonly #pending = new Fifo<Entry>()
+  readonly #waiters = new Fifo<Waiter>()
+  readonly #subscriptions: MemorySubscription[] = []
+  readonly #timers = new Set<() => void>()
+  /** Which instance has a key in its hands, and how many messages of it. */
+  readonly #owners = new Map<string, { readonly subscription: MemorySubscription; count: number }>()
+  #size = 0
+  #bytes = 0
+  #turn = 0
+  #scheduled = false
+
+  constructor(
+    options: Pick<SubscribeOptions, 'service' | 'sources' | 'mode'>,
+    createdAt: number,
+    settings: MemorySettings,
+  ) {
+    this.service = options.service
+    this.mode = options.mode
+    this.createdAt = createdAt
+    this.#sources = options.sources
+    this.#settings = settings
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  get waiting(): number {
+    return this.#waiters.length
+  }
+
+  reads(destination: Destination): boolean {
+    return this.#sources.some(
+      ({ kind, name, subjects }) =>
+        kind === destination.kind &&
+        name === destination.name &&
+        (subjects === undefined || subjects.some((pattern) => subjectMatches(pattern, destination.subject ?? ''))),
+    )
+  }
+
+  sourcesOf(kind: Source['kind']): readonly Source[] {
+    return this.#sources.filter((source) => source.kind === kind)
+  }
+
+  /** Takes the entry at once and says so, or calls `admit` when there is room. */
+  offer(entry: Entry, admit: () => void): boolean {
+    if (this.#waiters.length > 0 || !this.#hasRoom(entry)) {
+      this.#waiters.push({ entry, admit })
+      return false
+    }
+    this.accept(entry)
+    return true
+  }
+
+  /** Takes out those that waited for room; they were never held. */
+  withdraw(leaves: (entry: Entry) => boolean): void {
+    this.#waiters.extract(({ entry }) => leaves(entry))
+  }
+
+  /** Takes the entry whatever the bounds say: history, and what was held elsewhere. */
+  accept(entry: Entry): void {
+    this.#size++
+    this.#bytes += entry.bytes
+    this.#pending.push(entry)
+    this.wake()
+  }
+
+  /** Takes what is older than all it holds, in the order of the source. */
+  acceptBefore(entries: Entry[]): void {
+    for (const entry of entries) {
+      this.#size++
+      this.#bytes += entry.bytes
+    }
+    this.giveBack(entries)
+  }
+
+  /** Takes the entry now and lets it be seen after `delayMs`. */
+  acceptLater(entry: Entry, delayMs: number): void {
+    this.#size++
+    this.#bytes += entry.bytes
+    this.later(entry, delayMs)
+  }
+
+  /** Settled: the entry's room is free again. */
+  drop(entry: Entry): void {
+    this.#size--
+    this.#bytes -= entry.bytes
+    for (
+      let next = this.#waiters.peek();
+      next !== undefined && this.#hasRoom(next.entry);
+      next = this.#waiters.peek()
+    ) {
+      this.#waiters.shift()
+      this.accept(next.entry)
+      next.admit()
+    }
+  }
+
+  /** Back to the front, in the order of the source. */
+  giveBack(entries: Entry[]): void {
+    entries.sort((one, other) => one.sequence - other.sequence)
+    for (const entry of entries.reverse()) this.#pending.unshift(entry)
+    this.wake()
+  }
+
+  /** To the end, not before `delayMs`. */
+  later(entry: Entry, delayMs: number): void {
+    if (delayMs <= 0) {
+      this.#pending.push(entry)
+      return this.wake()
+    }
+    const cancel = this.#settings.ports.timers.schedule(() => {
+      this.#timers.delete(cancel)
+      this.#pending.push(entry)
+      this.wake()
+    }, delayMs)
+    this.#timers.add(cancel)
+  }
+
+  join(subscription: MemorySubscription): void {
+    this.#subscriptions.push(subscription)
+    this.wake()
+  }
+
+  leave(subscription: MemorySubscription): void {
+    const index = this.#subscriptions.indexOf(subscription)
+    if (index >= 0) this.#subscriptions.splice(index, 1)
+    this.wake()
+  }
+
+  /** One message of the key left the hands of its instance. */
+  letGo({ message: { orderingKey } }: Entry): void {
+    if (this.mode !== 'ordered' || orderingKey === undefined) return
+    const owner = this.#owners.get(orderingKey)
+    if (owner !== undefined && --owner.count === 0) this.#owners.delete(orderingKey)
+  }
+
+  wake(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => this.#pump())
+  }
+
+  close(): void {
+    for (const cancel of this.#timers) cancel()
+    this.#timers.clear()
+  }
+
+  #pump(): void {
+    this.#scheduled = false
+    for (const subscription of this.#subscriptions) subscription.openBacklog()
+    for (let left = ENTRIES_PER_TURN; this.#pending.length > 0; left--) {
+      if (left === 0) {
+        // timers and sockets must have their turn, however long the queue is
+        this.#scheduled = true
+        setImmediate(() => this.#pump())
+        return
+      }
+      const entry = this.#pending.peek()!
+      const subscription = this.#choose(entry)
+      if (subscription === undefined) return
+      this.#pending.shift()
+      subscription.take(entry)
+    }
+  }
+
+  #choose(entry: Entry): MemorySubscription | undefined {
+    const free = this.#nextFree(entry)
+    const { orderingKey } = entry.message
+    if (free === undefined || this.mode !== 'ordered' || orderingKey === undefined) return free
+    const owner = this.#owners.get(orderingKey)
+    if (owner === undefined) {
+      this.#owners.set(orderingKey, { subscription: free, count: 1 })
+      return free
+    }
+    owner.count++
+    return owner.subscription
+  }
+
+  #nextFree(entry: Entry): MemorySubscription | undefined {
+    const count = this.#subscriptions.length
+    for (let step = 0; step < count; step++) {
+      const subscription = this.#subscriptions[(this.#turn + step) % count]!
+      if (!subscription.hasRoom(entry)) continue
+      this.#turn = (this.#turn + step + 1) % count
+      return subscription
+    }
+    return undefined
+  }
+
+  #hasRoom(entry: Entry): boolean {
+    if (this.#size === 0) return true
+    return this.#size < this.#settings.maxQueued && this.#bytes + entry.bytes <= this.#settings.maxQueuedBytes
+  }
+}
