@@ -63,7 +63,7 @@ export function check(history: History): readonly Finding[] {
     }
     const { entry, index } = origin
     if (entry.content !== undefined && entry.content !== content) {
-      finding('altered', `sent as ${entry.content}, came as ${content ?? 'nothing'}`)
+      finding('altered', difference(entry.content, content ?? 'nothing'))
     }
     if (count > 1) {
       finding('duplicated', `seen ${count} times`)
@@ -85,4 +85,12 @@ export function check(history: History): readonly Finding[] {
     }
   }
   return findings
+}
+
+/** Both from shortly before the first character in which they differ. */
+function difference(sent: string, came: string): string {
+  let same = 0
+  while (same < sent.length && sent[same] === came[same]) same += 1
+  const part = (text: string) => `${same > 30 ? '…' : ''}${text.slice(Math.max(0, same - 30), same + 50)}`
+  return `sent as ${part(sent)}, came as ${part(came)}`
 }
