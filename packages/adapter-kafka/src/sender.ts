@@ -1,0 +1,162 @@
+import type { Message, Producer } from 'kafkajs'
+import type { Connection } from './connection.ts'
+import { settled } from './deadline.ts'
+import { behind, isTooLarge, publishError } from './fault.ts'
+import { missingPartitions } from './partition-guard.ts'
+import type { KafkaRecord } from './wire.ts'
+
+/** One record with its place chosen. */
+export interface Outgoing {
+  readonly topic: string
+  readonly partition: number
+  readonly record: KafkaRecord
+  /** Of what must stay in order: later ones fail with an earlier one. */
+  readonly lane: string | undefined
+}
+
+interface PartitionBatch<T extends Outgoing> {
+  readonly topic: string
+  readonly partition: number
+  readonly items: readonly T[]
+}
+
+/** How often a partition may be missing from an answer before it counts as gone. */
+const MISSING_ROUNDS = 5
+
+/**
+ * Sends one batch at a time and tells of each record whether the broker has it. The producer is replaced after every
+ * failure: kafkajs takes back the sequence numbers of a failed request, and reusing those of records that were stored
+ * all the same would make the broker take new records for repeated ones and drop them.
+ */
+export class Sender {
+  readonly #connection: Connection
+  #producer: Promise<Producer> | undefined
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+  }
+
+  /** Never rejects; `settle` is called once for each item. */
+  async send<T extends Outgoing>(items: readonly T[], settle: (item: T, error?: Error) => void): Promise<void> {
+    let batches = byPartition(items)
+    for (let round = 0; batches.length > 0; round += 1) {
+      let missing: readonly PartitionBatch<T>[]
+      try {
+        missing = missingPartitions(batches, await this.#sendBatch(batches))
+      } catch (error) {
+        if (isTooLarge(error)) await this.#sendApart(batches, settle)
+        else {
+          this.#drop()
+          for (const { topic, items } of batches) for (const item of items) settle(item, publishError(topic, error))
+        }
+        return
+      }
+      for (const batch of batches) if (!missing.includes(batch)) for (const item of batch.items) settle(item)
+      batches = [...missing]
+      if (round >= MISSING_ROUNDS) {
+        for (const { topic, partition, items } of batches) {
+          const cause = new Error(`partition ${partition} of topic "${topic}" was not sent to`)
+          const error = publishError(topic, cause, { scope: 'destination', retryable: true, mayExist: false })
+          for (const item of items) settle(item, error)
+        }
+        return
+      }
+    }
+  }
+
+  async close(timeoutMs: number): Promise<void> {
+    const producer = this.#producer
+    this.#producer = undefined
+    if (producer)
+      await settled(
+        producer.then((client) => client.disconnect()),
+        timeoutMs,
+      )
+  }
+
+  /**
+   * The limit is one of a whole batch for a partition, and partitions that did fit are stored although the call failed.
+   * On the same producer a repeated batch has the same sequence numbers, so those are not stored twice.
+   */
+  async #sendApart<T extends Outgoing>(
+    batches: readonly PartitionBatch<T>[],
+    settle: (item: T, error?: Error) => void,
+  ): Promise<void> {
+    for (const batch of batches) await this.#sendPart(batch, settle, new Map())
+  }
+
+  async #sendPart<T extends Outgoing>(
+    { topic, partition, items }: PartitionBatch<T>,
+    settle: (item: T, error?: Error) => void,
+    failed: Map<string, Error>,
+  ): Promise<void> {
+    const rest = items.filter((item) => {
+      const cause = item.lane === undefined ? undefined : failed.get(item.lane)
+      if (cause !== undefined) settle(item, behind(topic, cause))
+      return cause === undefined
+    })
+    if (rest.length === 0) return
+    const batch = { topic, partition, items: rest }
+    try {
+      const missing = missingPartitions([batch], await this.#sendBatch([batch]))
+      if (missing.length > 0) throw new Error(`partition ${partition} was not sent to`)
+      for (const item of rest) settle(item)
+    } catch (error) {
+      if (isTooLarge(error) && rest.length > 1) {
+        const half = rest.length >> 1
+        await this.#sendPart({ topic, partition, items: rest.slice(0, half) }, settle, failed)
+        await this.#sendPart({ topic, partition, items: rest.slice(half) }, settle, failed)
+        return
+      }
+      if (!isTooLarge(error)) this.#drop()
+      const failure = publishError(topic, error)
+      for (const item of rest) {
+        if (item.lane !== undefined) failed.set(item.lane, failure)
+        settle(item, failure)
+      }
+    }
+  }
+
+  async #sendBatch(batches: readonly PartitionBatch<Outgoing>[]) {
+    const producer = await (this.#producer ??= this.#connect())
+    const topics = new Map<string, Message[]>()
+    for (const { topic, partition, items } of batches) {
+      let messages = topics.get(topic)
+      if (messages === undefined) topics.set(topic, (messages = []))
+      for (const { record } of items) messages.push({ ...record, partition })
+    }
+    return producer.sendBatch({ topicMessages: [...topics].map(([topic, messages]) => ({ topic, messages })) })
+  }
+
+  #connect(): Promise<Producer> {
+    const connecting = (async () => {
+      const producer = await this.#connection.producer()
+      try {
+        await producer.connect()
+        return producer
+      } catch (error) {
+        void settled(producer.disconnect(), 5_000)
+        throw error
+      }
+    })()
+    connecting.catch(() => {
+      if (this.#producer === connecting) this.#producer = undefined
+    })
+    return connecting
+  }
+
+  #drop(): void {
+    void this.close(5_000)
+  }
+}
+
+function byPartition<T extends Outgoing>(items: readonly T[]): readonly PartitionBatch<T>[] {
+  const batches = new Map<string, { topic: string; partition: number; items: T[] }>()
+  for (const item of items) {
+    const name = `${item.topic}/${item.partition}`
+    const batch = batches.get(name)
+    if (batch) batch.items.push(item)
+    else batches.set(name, { topic: item.topic, partition: item.partition, items: [item] })
+  }
+  return [...batches.values()]
+}

@@ -1,0 +1,146 @@
+import { ConfigError, type Destination, type WireHeaders, type WireMessage } from '@waybill/core'
+
+/** What travels: a Kafka record without its place. */
+export interface KafkaRecord {
+  readonly key: Buffer | null
+  readonly value: Buffer | null
+  readonly headers: Record<string, Buffer>
+}
+
+/** A record as a Kafka client hands it out; repeated header names come as an array. */
+export interface ReceivedRecord {
+  readonly key?: Buffer | null | undefined
+  readonly value: Buffer | null
+  readonly headers?: Readonly<Record<string, Buffer | string | readonly (Buffer | string)[] | undefined>> | undefined
+}
+
+const CONTENT_TYPE = 'content-type'
+const CORRELATION_ID = 'waybill-correlation-id'
+const REPLY_TO = 'waybill-reply-to'
+const EXPIRES_AT = 'waybill-expires-at'
+const SUBJECT = 'waybill-subject'
+/** Names of the headers that hold bytes: Kafka itself does not tell text from bytes. */
+const BINARY = 'waybill-binary'
+const OWN = new Set([CONTENT_TYPE, CORRELATION_ID, REPLY_TO, EXPIRES_AT, SUBJECT, BINARY])
+const NOT_ATTRIBUTES = new Set(['specversion', 'id', 'type'])
+const PREFIX = 'ce_'
+
+/**
+ * CloudEvents 1.0, binary mode.
+ * @throws {ConfigError} for a header whose name is taken
+ * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+ */
+export function toRecord(message: WireMessage): KafkaRecord {
+  const headers = Object.create(null) as Record<string, Buffer>
+  const set = (name: string, value: string) => (headers[name] = Buffer.from(value))
+  set('ce_specversion', '1.0')
+  if (message.id !== '') set('ce_id', message.id)
+  if (message.type !== '') set('ce_type', message.type)
+  for (const [name, value] of Object.entries(message.attributes)) {
+    if (!NOT_ATTRIBUTES.has(name)) set(PREFIX + name, value)
+  }
+  if (message.contentType !== '') set(CONTENT_TYPE, message.contentType)
+  if (message.correlationId !== undefined) set(CORRELATION_ID, message.correlationId)
+  if (message.replyTo !== undefined) set(REPLY_TO, message.replyTo)
+  if (message.expiresAtMs !== undefined) set(EXPIRES_AT, String(message.expiresAtMs))
+  if (message.destination.subject !== undefined) set(SUBJECT, message.destination.subject)
+  addHeaders(headers, message.headers)
+  return {
+    key: message.orderingKey === undefined ? null : Buffer.from(message.orderingKey),
+    value: message.body === null ? null : view(message.body),
+    headers,
+  }
+}
+
+/** The same record with notes added; bytes and other headers stay as the broker had them. */
+export function copyWith(record: ReceivedRecord, notes: WireHeaders): KafkaRecord {
+  const headers = Object.create(null) as Record<string, Buffer>
+  for (const [name, value] of Object.entries(record.headers ?? {})) {
+    const bytes = lastOf(value)
+    if (bytes !== undefined) headers[name] = bytes
+  }
+  for (const [name, value] of Object.entries(notes)) {
+    headers[name] = typeof value === 'string' ? Buffer.from(value) : view(value)
+  }
+  return { key: record.key ?? null, value: record.value, headers }
+}
+
+/**
+ * Reads a record of anyone: without CloudEvents headers id and type are `''`. Bytes are copied, so that what a handler
+ * does to them is not seen when the record is delivered or copied again.
+ */
+export function fromRecord(record: ReceivedRecord, destination: Destination): WireMessage {
+  const attributes: Record<string, string> = {}
+  const headers = Object.create(null) as Record<string, string | Uint8Array>
+  const own = new Map<string, string>()
+  const received = Object.entries(record.headers ?? {})
+  const binary = binaryNames(record.headers?.[BINARY])
+  for (const [name, value] of received) {
+    const bytes = lastOf(value)
+    if (bytes === undefined) continue
+    if (OWN.has(name)) own.set(name, bytes.toString())
+    else if (name.startsWith(PREFIX)) attributes[name.slice(PREFIX.length)] = bytes.toString()
+    else headers[name] = (binary.has(name) ? undefined : textOf(bytes)) ?? Buffer.from(bytes)
+  }
+  const { id = '', type = '', specversion: _, ...others } = attributes
+  const subject = own.get(SUBJECT)
+  const expiresAtMs = Number(own.get(EXPIRES_AT) ?? Number.NaN)
+  return {
+    id,
+    type,
+    destination: subject === undefined ? destination : { ...destination, subject },
+    contentType: own.get(CONTENT_TYPE) ?? '',
+    body: record.value && Buffer.from(record.value),
+    attributes: others,
+    headers,
+    ...(record.key != null && { orderingKey: textOf(record.key) ?? record.key.toString('base64') }),
+    ...(own.has(CORRELATION_ID) && { correlationId: own.get(CORRELATION_ID) }),
+    ...(own.has(REPLY_TO) && { replyTo: own.get(REPLY_TO) }),
+    ...(Number.isFinite(expiresAtMs) && { expiresAtMs }),
+  }
+}
+
+/** Bytes of a record on the wire, rounded up. */
+export function sizeOf({ key, value, headers }: ReceivedRecord): number {
+  let bytes = 64 + (key?.byteLength ?? 0) + (value?.byteLength ?? 0)
+  for (const name in headers) bytes += name.length * 2 + 8 + (lastOf(headers[name])?.byteLength ?? 0)
+  return bytes
+}
+
+function addHeaders(headers: Record<string, Buffer>, given: WireHeaders): void {
+  const binary: string[] = []
+  for (const [name, value] of Object.entries(given)) {
+    if (OWN.has(name) || name.startsWith(PREFIX)) {
+      throw new ConfigError(`header ${JSON.stringify(name)} is reserved: choose another name`)
+    }
+    if (typeof value !== 'string') binary.push(name)
+    headers[name] = typeof value === 'string' ? Buffer.from(value) : view(value)
+  }
+  if (binary.length > 0) headers[BINARY] = Buffer.from(JSON.stringify(binary))
+}
+
+function binaryNames(value: unknown): Set<string> {
+  if (value === undefined) return new Set()
+  try {
+    const names: unknown = JSON.parse(String(Array.isArray(value) ? value.at(-1) : value))
+    return new Set(Array.isArray(names) ? names.map(String) : [])
+  } catch {
+    return new Set()
+  }
+}
+
+// kafkajs answers names that exist on every object, such as `constructor`, with an array that begins with that property
+function lastOf(value: unknown): Buffer | undefined {
+  const last: unknown = Array.isArray(value) ? value.at(-1) : value
+  if (typeof last === 'string') return Buffer.from(last)
+  return Buffer.isBuffer(last) ? last : undefined
+}
+
+function textOf(bytes: Buffer): string | undefined {
+  const text = bytes.toString()
+  return Buffer.from(text).equals(bytes) ? text : undefined
+}
+
+function view(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
