@@ -1,7 +1,7 @@
 import { bidi, serve, type StreamCall, type StreamServer } from '@waybill/adapter-grpc'
 import type { Logger } from '@waybill/core'
 import { ChargeRuns, REALISTIC_DELAYS, type Delays } from './charge-runs.ts'
-import { Gateway, GatewayCommand, type GatewayAnswer } from './contract.ts'
+import { Gateway, type GatewayAnswer, type GatewayCommand } from './contract.ts'
 import type { Ledger } from './ledger.ts'
 import type { z } from 'zod'
 
