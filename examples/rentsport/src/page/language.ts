@@ -11,7 +11,7 @@ export interface Language {
   readonly texts: Texts
   money(minor: number, currency: string): string
   time(iso: string): string
-  /** What an error code or a payment's reason means; the given text where there is no translation. */
+  /** What an error code, or the text of a refused payment, means; the given text where there is no translation. */
   reason(code: string, text: string): string
 }
 

@@ -12,7 +12,9 @@ export interface Equipment {
   readonly price_per_day_minor: number
   readonly currency: string
   readonly owner_id: number
-  readonly status: string
+  readonly units_free: number
+  readonly status: 'available' | 'rented'
+  readonly maintenance_due_since: string | null
 }
 
 export interface Rental {

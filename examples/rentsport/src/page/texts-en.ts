@@ -14,7 +14,6 @@ export const english = {
   perDay: 'a day',
   rent: 'Rent',
   taken: 'Taken',
-  inMaintenance: 'In maintenance',
   days: 'Days',
   total: 'Total',
   payWith: 'Pay with',
@@ -63,7 +62,23 @@ export const english = {
   since: 'since',
   loading: 'Loading…',
   states: { up: 'works', degraded: 'works partly', down: 'away' } as Readonly<Record<string, string>>,
-  reasons: {} as Readonly<Record<string, string>>,
+  reasons: {
+    'the card was declined': 'The card was declined.',
+    'the card has insufficient funds': 'There is not enough money on the card.',
+    'the payment gateway did not answer in time': 'The bank did not answer in time. Nothing was charged.',
+    UNREACHABLE: 'The server does not answer. Try again in a moment.',
+    UNKNOWN_EQUIPMENT: 'This equipment does not exist.',
+    UNKNOWN_USER: 'This person does not exist.',
+    UNKNOWN_RENTAL: 'This rental does not exist.',
+    UNKNOWN_PAYMENT: 'This payment does not exist.',
+    NOT_AVAILABLE: 'Somebody was faster: all of these are rented.',
+    NOT_RETURNABLE: 'There is nothing to bring back.',
+    INVALID_INPUT: 'That does not fit: check days and card number.',
+    TOO_LARGE: 'That is too much to send.',
+    MALFORMED: 'The server could not read this.',
+    UNAVAILABLE: 'A part of the system is away. Try again in a moment.',
+    INTERNAL: 'Something went wrong. Try again in a moment.',
+  } as Readonly<Record<string, string>>,
 }
 
 export type Texts = typeof english

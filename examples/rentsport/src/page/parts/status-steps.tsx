@@ -20,9 +20,7 @@ export function StatusSteps({ steps }: { readonly steps: readonly PaymentStep[] 
       {[...shown, final].map((status) => (
         <li key={status} data-status={status} class={stepClass(status, seen, last?.status)}>
           <b>{texts.statuses[status] ?? status}</b>
-          {status === 'FAILED' && last && (
-            <span class="why">{reason(reasonCode(last.message), reasonText(last.message))}</span>
-          )}
+          {status === 'FAILED' && last && <span class="why">{reason(last.message, last.message)}</span>}
         </li>
       ))}
     </ol>
@@ -34,8 +32,3 @@ function stepClass(status: string, seen: ReadonlySet<string>, last: string | und
   if (!seen.has(status)) return 'ahead'
   return status === last && status !== 'COMPLETED' ? 'running' : 'done'
 }
-
-/** A reason is written `code: text`. */
-const reasonCode = (message: string): string => message.split(':', 1)[0]!.trim()
-const reasonText = (message: string): string =>
-  message.includes(':') ? message.slice(message.indexOf(':') + 1).trim() : message

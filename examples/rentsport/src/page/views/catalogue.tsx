@@ -44,7 +44,7 @@ export function Catalogue({ userId }: ViewProps) {
                 {texts.rent}
               </button>
             ) : (
-              <span class="badge">{item.status === 'maintenance' ? texts.inMaintenance : texts.taken}</span>
+              <span class="badge">{texts.taken}</span>
             )}
           </li>
         ))}

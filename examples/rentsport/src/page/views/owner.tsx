@@ -35,7 +35,7 @@ export function Owner({ userId }: ViewProps) {
         {own.map((item) => (
           <li key={item.id}>
             <Name of={item} />
-            {asked.has(item.id) || item.status === 'maintenance' ? (
+            {asked.has(item.id) || item.maintenance_due_since !== null ? (
               <span class="badge">{texts.maintenanceAsked}</span>
             ) : (
               <button onClick={() => void ask(item.id)}>{texts.askMaintenance}</button>
