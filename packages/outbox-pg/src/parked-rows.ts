@@ -9,6 +9,8 @@ export function parkedRows(options: {
   readonly pool: PgPool
   readonly schema: string
   readonly onReplay: () => void
+  /** @default the rows of all readers */
+  readonly readers?: readonly string[] | undefined
 }): Parked {
   const { pool, schema, onReplay } = options
   return {
@@ -24,8 +26,9 @@ export function parkedRows(options: {
            WHERE r.parked_at IS NOT NULL AND (r.parked_at, r.reader, r.id) > ($1::timestamptz, $2, $3::bigint)
              AND ($4::text IS NULL OR r.service = $4) AND ($5::text IS NULL OR r.type = $5)
              AND ($6::text IS NULL OR r.ordering_key = $6)
+             AND ($7::text[] IS NULL OR r.reader = ANY ($7))
            ORDER BY r.parked_at, r.reader, r.id LIMIT ${PAGE}`,
-          [...after, filter.service ?? null, filter.type ?? null, filter.orderingKey ?? null],
+          [...after, filter.service ?? null, filter.type ?? null, filter.orderingKey ?? null, options.readers ?? null],
         )
         for (const row of rows) {
           yield {

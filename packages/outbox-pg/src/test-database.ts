@@ -7,7 +7,7 @@ export async function testDatabase(options: pg.PoolConfig = {}) {
   const connectionString = process.env.DATABASE_URL
   if (connectionString === undefined) throw new Error('DATABASE_URL is not set: run npm test, or set it')
   const schema = `test_${randomBytes(6).toString('hex')}`
-  const pool = new pg.Pool({ connectionString, max: 10, ...options })
+  const pool = new pg.Pool({ connectionString, max: 10, application_name: schema, ...options })
   pool.on('error', () => undefined)
   await migrate({ pool, schema })
   return {

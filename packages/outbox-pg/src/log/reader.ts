@@ -58,6 +58,7 @@ export class LogReader {
   #tenure: Tenure | undefined
   #stopping = false
   #looked = false
+  #registered = false
   #running: Promise<void> | undefined
   #drainUntilMs = Infinity
   #buffer: HeldRow[] = []
@@ -79,6 +80,12 @@ export class LogReader {
   /** Resolves when the reader's row exists: what is committed from now on will be handed on. */
   async start(): Promise<void> {
     await this.#row.register(this.#options.start)
+    this.#registered = true
+    this.#running = this.#run()
+  }
+
+  /** Like `start`, for readers that may wait for the database: it registers when that is there. */
+  launch(): void {
     this.#running = this.#run()
   }
 
@@ -125,9 +132,10 @@ export class LogReader {
         const askedMs = performance.now()
         const grant = await this.#row.acquire(this.#options.holder)
         if (!grant) {
-          // swept away while nobody was looking, or held by another
+          // not there yet, or swept away while nobody was looking; else held by another
           if (await this.#row.register(this.#options.start)) {
-            this.#options.onReset?.()
+            if (this.#registered) this.#options.onReset?.()
+            this.#registered = true
             continue
           }
           this.#say('up', 'standing by: another instance holds the lease')

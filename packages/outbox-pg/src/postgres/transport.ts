@@ -23,6 +23,7 @@ import { ReaderRow } from '../log/reader-row.ts'
 import { Maintenance } from '../maintenance.ts'
 import { parkedRows } from '../parked-rows.ts'
 import { channelOf, Notifier, Wake } from '../wake.ts'
+import { watchPool } from '../watch-pool.ts'
 import {
   POSTGRES_DEFAULTS,
   resolvePostgresOptions,
@@ -105,10 +106,10 @@ class PostgresTransport implements Transport {
       for (const subscription of this.#subscriptions.values()) subscription.forget(error)
       for (const reader of this.#replies) reader.forget(error)
     }
-    pool.on('error', onError)
+    const unwatch = watchPool(pool, onError)
     this.#unhook = () => {
       unhookOutbox?.()
-      pool.removeListener('error', onError)
+      unwatch()
     }
   }
 

@@ -1,0 +1,38 @@
+import type { WireMessage } from '@waybill/core'
+import { textRows, type PgPool } from '../database.ts'
+
+/** A key within its destination; `undefined` for a message without one. */
+export function laneOf({ destination, orderingKey }: WireMessage): string | undefined {
+  return orderingKey === undefined ? undefined : JSON.stringify([destination.name, orderingKey])
+}
+
+/** Keys with rows in `outbox_retry`: later rows of theirs go there too, else they would overtake. */
+export class BlockedKeys {
+  readonly #counts = new Map<string, number>()
+
+  async load(pool: PgPool, schema: string, reader: string, skipParked: boolean): Promise<void> {
+    this.#counts.clear()
+    const rows = await textRows(
+      pool,
+      `SELECT destination, ordering_key, count(*) FROM ${schema}.outbox_retry
+       WHERE reader = $1 AND ordering_key IS NOT NULL ${skipParked ? 'AND parked_at IS NULL' : ''} GROUP BY 1, 2`,
+      [reader],
+    )
+    for (const [destination, key, count] of rows) this.#counts.set(JSON.stringify([destination, key]), Number(count))
+  }
+
+  has(lane: string | undefined): boolean {
+    return lane !== undefined && this.#counts.has(lane)
+  }
+
+  add(lane: string | undefined): void {
+    if (lane !== undefined) this.#counts.set(lane, (this.#counts.get(lane) ?? 0) + 1)
+  }
+
+  remove(lane: string | undefined): void {
+    if (lane === undefined) return
+    const left = (this.#counts.get(lane) ?? 0) - 1
+    if (left > 0) this.#counts.set(lane, left)
+    else this.#counts.delete(lane)
+  }
+}

@@ -1,0 +1,160 @@
+import { randomUUID } from 'node:crypto'
+import type { Parked, PartHealth, StopOptions, Transport } from '@waybill/core'
+import { textRows } from '../database.ts'
+import { Listener } from '../listen.ts'
+import { LogReader } from '../log/reader.ts'
+import { Maintenance } from '../maintenance.ts'
+import { parkedRows } from '../parked-rows.ts'
+import { relayReader } from '../postgres/reader-names.ts'
+import { channelOf } from '../wake.ts'
+import { watchPool } from '../watch-pool.ts'
+import { RELAY_DEFAULTS, resolveRelayOptions, type RelayOptions, type ResolvedRelayOptions } from './options.ts'
+import { RelaySink } from './sink.ts'
+
+export interface Relay extends AsyncDisposable {
+  /** Each reader, each carrier, and the database. Never rejects. */
+  health(): Promise<readonly PartHealth[]>
+  /** Hands over no more, waits for confirms, gives its leases back, disposes its carriers. Idempotent. */
+  stop(options?: StopOptions): Promise<void>
+  /** Never rejects. */
+  readonly ended: Promise<Error | undefined>
+  /** What the carriers refused for good. */
+  readonly parked: Parked
+}
+
+/**
+ * Hands what an outbox wrote to its carriers: at least once, in order per key, one reader per carrier, so that a dead one
+ * holds up no other. Run as many as you like: one works, the others stand by.
+ * @throws {ConfigError} for an option out of bounds
+ */
+export function startRelay(options: RelayOptions): Relay {
+  return new LogRelay(resolveRelayOptions(options))
+}
+
+class LogRelay implements Relay {
+  readonly ended: Promise<Error | undefined>
+  readonly parked: Parked
+  readonly #options: ResolvedRelayOptions
+  readonly #parts: { readonly reader: LogReader; readonly sink: RelaySink }[] = []
+  readonly #maintenance: Maintenance
+  readonly #listener: Listener | undefined
+  readonly #unhook: () => void
+  #end!: (error: Error | undefined) => void
+  #stopping: Promise<void> | undefined
+
+  constructor(options: ResolvedRelayOptions) {
+    this.#options = options
+    this.ended = new Promise((resolve) => (this.#end = resolve))
+    const { pool, quoted: schema, transports } = options
+    const names = Object.keys(transports)
+    names.forEach((name, index) => this.#parts.push(this.#part(name, names.length === 1, index === 0)))
+    const wake = () => this.#wake()
+    this.parked = parkedRows({ pool, schema, onReplay: wake, readers: names.map(relayReader) })
+    this.#maintenance = new Maintenance({ pool, schema, retentionMs: options.retentionMs, onScheduled: wake })
+    this.#listener =
+      options.listen === undefined ? undefined : new Listener(options.listen, channelOf(options.schema), wake)
+    const unhookOutbox = options.outbox?.onCommit(wake)
+    const unwatch = watchPool(pool, (error) => this.#parts.forEach(({ reader }) => reader.forget(error)))
+    this.#unhook = () => {
+      unhookOutbox?.()
+      unwatch()
+    }
+    for (const { reader } of this.#parts) reader.launch()
+  }
+
+  #part(name: string, only: boolean, first: boolean) {
+    const {
+      pool,
+      quoted: schema,
+      window,
+      retryMs,
+      onParked,
+      logger,
+      leaseMs,
+      batch,
+      pollMs,
+      transports,
+    } = this.#options
+    const readerName = relayReader(name)
+    const sink = new RelaySink({
+      name,
+      reader: readerName,
+      publisher: transports[name]!,
+      only,
+      pool,
+      schema,
+      window,
+      retryMs,
+      onParked,
+      logger,
+      onRoom: () => reader.changed(),
+    })
+    const reader: LogReader = new LogReader({
+      pool,
+      schema,
+      name: readerName,
+      kind: 'relay',
+      service: readerName,
+      holder: randomUUID(),
+      // rows that name no carrier go to the only one; of several the first parks them, so that they are seen
+      filter: { sql: first ? '(page.transport = $1 OR page.transport IS NULL)' : 'page.transport = $1', value: name },
+      start: 'earliest',
+      consumer: sink,
+      ordered: true,
+      keyOrder: onParked,
+      leaseMs,
+      batch,
+      pollMs,
+    })
+    return { reader, sink }
+  }
+
+  #wake(): void {
+    for (const { reader } of this.#parts) reader.wake()
+  }
+
+  async health(): Promise<readonly PartHealth[]> {
+    const own = this.#parts.flatMap(({ reader, sink }) => [reader.health, sink.health])
+    const carriers = Object.entries(this.#options.transports).map(async ([name, carrier]) => {
+      const parts = await (carrier as Partial<Transport>).health?.().catch((): PartHealth[] => [])
+      return (parts ?? []).map((part) => ({ ...part, part: `${name}: ${part.part}` }))
+    })
+    return [await this.#databaseHealth(), ...(await this.#withLag(own)), ...(await Promise.all(carriers)).flat()]
+  }
+
+  async #databaseHealth(): Promise<PartHealth> {
+    const reason = this.#maintenance.reason ?? this.#listener?.reason
+    const health = { part: 'database', sinceMs: Date.now() }
+    return reason === undefined ? { ...health, state: 'up' } : { ...health, state: 'degraded', reason }
+  }
+
+  /** How many ids lie between a reader and the end of the log. */
+  async #withLag(parts: readonly PartHealth[]): Promise<readonly PartHealth[]> {
+    const { pool, quoted } = this.#options
+    const rows = await textRows(
+      pool,
+      `SELECT name, greatest(0, (SELECT last_value FROM ${quoted}.outbox_id_seq) - position) FROM ${quoted}.reader WHERE kind = 'relay'`,
+    ).catch(() => [])
+    const lags = new Map(rows.map(([name, lag]) => [`reader ${name}`, Number(lag)]))
+    return parts.map((part) => (lags.has(part.part) ? { ...part, lag: lags.get(part.part) } : part))
+  }
+
+  stop({ drainTimeoutMs = RELAY_DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
+    this.#stopping ??= this.#stop(drainTimeoutMs)
+    return this.#stopping
+  }
+
+  async #stop(drainTimeoutMs: number): Promise<void> {
+    await Promise.all(this.#parts.map(({ reader }) => reader.stop(drainTimeoutMs)))
+    await Promise.all([this.#maintenance.stop(), this.#listener?.stop()])
+    this.#unhook()
+    const carriers = Object.values(this.#options.transports)
+    const disposed = await Promise.allSettled(carriers.map((carrier) => carrier[Symbol.asyncDispose]?.()))
+    const failed = disposed.find((result) => result.status === 'rejected')
+    this.#end(failed?.reason as Error | undefined)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+}
