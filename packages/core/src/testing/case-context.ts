@@ -149,7 +149,9 @@ export class CaseContext {
         if (!(delivery.attempt >= 1)) this.#broken.push(`${service}: attempt is ${delivery.attempt}, it counts from 1`)
         const settled = this.ledger.seen({ id: delivery.message.id, reader, content: contentOf(delivery.message) })
         try {
-          return await handle(delivery)
+          const handled = handle(delivery)
+          this.wake()
+          return await handled
         } finally {
           open -= 1
           settled()
