@@ -116,6 +116,8 @@ class RunningPayments implements Payments {
     const stored = await storedFingerprint(this.#db, order.payment_id)
     if (stored !== undefined) {
       if (stored !== fingerprintOf(order)) throw takenByOther()
+      // A rental's payment was written with the rental: whoever follows it first sets it going.
+      this.run(order.payment_id)
       return
     }
     await this.#options.outbox.transaction((trx) => this.create(trx, order))

@@ -1,0 +1,26 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import { Pool } from 'pg'
+import type { Db, Tables } from './tables.ts'
+
+/** One process's way to the database. */
+export interface Database extends AsyncDisposable {
+  readonly url: string
+  readonly pool: Pool
+  readonly db: Db
+}
+
+const POOL = { connectionTimeoutMillis: 5_000, idleTimeoutMillis: 30_000, statement_timeout: 30_000 } as const
+
+/** `onError` hears of idle connections that broke; the pool replaces them by itself. */
+export function openDatabase(url: string, maxConnections: number, onError: (error: Error) => void): Database {
+  const pool = new Pool({ connectionString: url, max: maxConnections, ...POOL })
+  pool.on('error', onError)
+  const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return {
+    url,
+    pool,
+    db,
+    // Kysely ends the pool it was given.
+    [Symbol.asyncDispose]: () => db.destroy(),
+  }
+}
