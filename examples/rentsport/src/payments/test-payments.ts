@@ -63,15 +63,15 @@ export async function gatewayHere({ pool }: PaymentDatabase, delays: Delays = qu
   }
 }
 
-/** The gateway as a process of its own, which may be killed and started again on the same port. */
-export async function gatewayProcess({ url }: PaymentDatabase) {
-  const script = fileURLToPath(new URL('../gateway/main.ts', import.meta.url))
+/** A room as a process of its own, which may be killed and started again on the same port. */
+async function roomProcess(script: string, environment: (port: number) => Readonly<Record<string, string>>) {
+  const path = fileURLToPath(new URL(script, import.meta.url))
   const start = async (port: number) => {
-    const env = { ...process.env, DATABASE_URL: url, GATEWAY_PORT: String(port) }
-    const child = fork(script, [], { env, execArgv: [], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+    const env = { ...process.env, ...environment(port) }
+    const child = fork(path, [], { env, execArgv: [], stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
     const [line] = (await Promise.race([
       once(child.stdout!, 'data'),
-      once(child, 'exit').then(([code]) => Promise.reject(new Error(`the gateway ended with ${code}`))),
+      once(child, 'exit').then(([code]) => Promise.reject(new Error(`${script} ended with ${code}`))),
     ])) as [Buffer]
     const ready = JSON.parse(line.toString()) as { port: number }
     return { child, port: ready.port }
@@ -96,6 +96,16 @@ export async function gatewayProcess({ url }: PaymentDatabase) {
     },
   }
 }
+
+export const gatewayProcess = ({ url }: PaymentDatabase) =>
+  roomProcess('../gateway/main.ts', (port) => ({ DATABASE_URL: url, GATEWAY_PORT: String(port) }))
+
+export const paymentsProcess = ({ url }: PaymentDatabase, gatewayAddress: string) =>
+  roomProcess('./test-process.ts', (port) => ({
+    DATABASE_URL: url,
+    GATEWAY_ADDRESS: gatewayAddress,
+    PORT: String(port),
+  }))
 
 /** The backend's payments with their gRPC server. */
 export async function backend({ db }: PaymentDatabase, gatewayAddress: string, given: Partial<PaymentsOptions> = {}) {

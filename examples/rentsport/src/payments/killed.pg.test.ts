@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest'
-import { backend, finals, gatewayProcess, order, outsider, paymentDatabase, words } from './test-payments.ts'
+import {
+  backend,
+  finals,
+  gatewayProcess,
+  order,
+  outsider,
+  paymentDatabase,
+  paymentsProcess,
+  words,
+} from './test-payments.ts'
 
 const WHOLE = ['PENDING', 'PROCESSING', 'VALIDATING', 'COMPLETED']
 
@@ -48,6 +57,55 @@ test('a gateway that stays away: FAILED in time, and voided when it is back', as
   expect(back.payments.trouble).toBeUndefined()
   const { rows } = await database.pool.query('select * from gateway.charge')
   expect(rows).toEqual([])
+})
+
+test('a gateway that hangs: FAILED in time, and voided when it answers again', async () => {
+  await using database = await paymentDatabase()
+  await using gateway = await gatewayProcess(database)
+  await using back = await backend(database, gateway.address, { gatewayTimeoutMs: 1_500 })
+  using client = outsider(back.address)
+  const stream = client.open()
+  const request = order()
+  stream.pay(request)
+  await stream.until((seen) => words(seen).includes('PENDING'))
+  gateway.child.kill('SIGSTOP')
+  await stream.until(finals(1))
+  expect(words(stream.seen).at(-1)).toBe('FAILED')
+  gateway.child.kill('SIGCONT')
+  await expect
+    .poll(() => database.pool.query('select id from rentsport.payment where open'), { timeout: 15_000 })
+    .toMatchObject({ rows: [] })
+  // Whichever came first, the charge or the void: no money stays away.
+  expect(await back.payments.charges(request.payment_id)).toEqual([])
+})
+
+test('kill -9 of the backend in the middle of ten payments: each has one end and one charge', async () => {
+  await using database = await paymentDatabase()
+  await using gateway = await gatewayProcess(database)
+  await using back = await paymentsProcess(database, gateway.address)
+  const requests = Array.from({ length: 10 }, () => order())
+  using before = outsider(back.address)
+  const stream = before.open()
+  for (const request of requests) stream.pay(request)
+  await stream.until((seen) => words(seen).filter((word) => word === 'PROCESSING').length >= 5)
+  await back.kill('SIGKILL')
+  expect(await stream.ended).toMatchObject({ code: 14 })
+  await back.restart()
+  // Nobody asks, and they end all the same.
+  await expect
+    .poll(() => database.pool.query('select id from rentsport.payment where open'), { timeout: 15_000 })
+    .toMatchObject({ rows: [] })
+  using after = outsider(back.address)
+  const again = after.open()
+  for (const request of requests) again.pay(request)
+  again.call.end()
+  expect(await again.ended).toBeUndefined()
+  for (const { payment_id } of requests) expect(words(again.seen, payment_id)).toEqual(WHOLE)
+  const { rows } = await database.pool.query(
+    `select (select count(*)::int from gateway.charge) as charges,
+            (select count(*)::int from waybill.outbox) as messages, (select count(*)::int from rentsport.payment_status) as statuses`,
+  )
+  expect(rows).toEqual([{ charges: 10, messages: 40, statuses: 40 }])
 })
 
 test('the gateway ends on SIGTERM, and when its parent is gone', async () => {
