@@ -26,6 +26,12 @@ const message = (topic: string, number: number, more: Partial<WireMessage> = {})
 const range = (count: number, from = 0) => Array.from({ length: count }, (_, index) => from + index)
 const ack: Settlement = { outcome: 'ack' }
 
+async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
 /** What came, and a wait for something to be true of it. */
 function seen() {
   const ids: string[] = []
@@ -188,6 +194,54 @@ test('a dead letter is copied with its notes, and does not come again', async ()
   await Promise.all(transport.publish([message(topic, 2)]))
   await came.until((ids) => ids.includes('2'))
   expect(came.ids).toEqual(['0', '1', '2'])
+})
+
+test('dead letters are listed, go to the one service that failed, and are gone from the list after', async () => {
+  const topic = `parked-${randomUUID()}`
+  const service = `s-${topic}`
+  const transport = client()
+  const came = seen()
+  const others = seen()
+  const letters = seen()
+  const notes = { 'waybill-reason': 'as planned', 'waybill-failures': '3' }
+  await read(transport, topic, ({ message: { id, headers } }) => {
+    came.add(id)
+    if (came.ids.filter((one) => one === id).length > 1) expect(headers['waybill-failures']).toBeUndefined()
+    return Promise.resolve(came.ids.length <= 3 ? { outcome: 'deadLetter', notes } : ack)
+  })
+  await read(
+    client(),
+    topic,
+    ({ message: { id } }) => {
+      others.add(id)
+      return Promise.resolve(ack)
+    },
+    { service: `other-${topic}` },
+  )
+  await Promise.all(transport.publish(range(3).map((number) => message(topic, number))))
+  const dlq = client()
+  await read(
+    dlq,
+    `${service}.dlq`,
+    ({ message: { id } }) => {
+      letters.add(id)
+      return Promise.resolve(ack)
+    },
+    { mode: 'broadcast' },
+  )
+  await letters.until((ids) => ids.length === 3)
+  const parked = transport.parked!
+  const listed = await listOf(parked.list({ service }))
+  expect(listed.map(({ message: { id } }) => id)).toEqual(['0', '1', '2'])
+  expect(listed[0]).toMatchObject({ service, reason: 'as planned', attempts: 3 })
+  expect(listed[0]!.message.destination).toEqual({ kind: 'topic', name: topic })
+  await Promise.all(parked.replay([listed[1]!.handle, listed[0]!.handle]))
+  await came.until((ids) => ids.length === 5)
+  expect(came.ids.slice(3)).toEqual(['1', '0'])
+  await Promise.all(parked.discard([listed[2]!.handle], 'not needed'))
+  expect(await listOf(parked.list({ service }))).toEqual([])
+  await expect(parked.discard([listed[2]!.handle], 'again')[0]).rejects.toThrow(/nothing is parked/)
+  expect(others.ids).toEqual(['0', '1', '2'])
 })
 
 test('a reply sent in the tick that the address is known arrives; forged and old addresses are refused', async () => {

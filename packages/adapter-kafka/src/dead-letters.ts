@@ -7,7 +7,7 @@ import type { TopicNeed } from './topology.ts'
 import { copyWith, type ReceivedRecord } from './wire.ts'
 
 /** Where a dead letter came from, as `topic/partition/offset`. */
-const ORIGIN = 'waybill-origin'
+export const ORIGIN = 'waybill-origin'
 
 /** One partition, kept until somebody has looked: `retention.ms` -1. */
 export const deadLetterNeed = (service: string): TopicNeed => ({

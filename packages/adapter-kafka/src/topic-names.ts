@@ -1,5 +1,6 @@
 import { ConfigError, type Destination } from '@waybill/core'
 
+const DEAD_LETTERS = '.dlq'
 /** Replies live under a prefix of their own, so that a `replyTo` from outside can never point at a business topic. */
 const REPLY_PREFIX = 'waybill.reply.'
 
@@ -7,7 +8,11 @@ const REPLY_PREFIX = 'waybill.reply.'
 export const intakeTopic = (service: string): string => `${service}.retry`
 
 /** Topic of what a service gave up on. */
-export const deadLetterTopic = (service: string): string => `${service}.dlq`
+export const deadLetterTopic = (service: string): string => `${service}${DEAD_LETTERS}`
+
+/** Whose dead letters a topic holds; `undefined` if none. */
+export const deadLetterService = (topic: string): string | undefined =>
+  topic.endsWith(DEAD_LETTERS) ? topic.slice(0, -DEAD_LETTERS.length) : undefined
 
 /**
  * The Kafka topic of a destination or source: topics and queues by their own name, `<service>.retry`, `waybill.reply.<name>`.

@@ -5,6 +5,7 @@ import {
   type CallOptions,
   type Capabilities,
   type Delivery,
+  type Parked,
   type PartHealth,
   type ReplyAddress,
   type Settlement,
@@ -19,6 +20,7 @@ import { deadLetterNeed } from './dead-letters.ts'
 import { rootOf } from './fault.ts'
 import { Health } from './health.ts'
 import { resolveOptions, type KafkaOptions, type ResolvedOptions } from './options.ts'
+import { ParkedLetters } from './parked-letters.ts'
 import { KafkaPublisher } from './publisher.ts'
 import { openReplies, removeGroup } from './replies.ts'
 import { Subscriber, type TopicSource } from './subscriber.ts'
@@ -57,6 +59,7 @@ export function kafka(options: KafkaOptions): Transport {
 class KafkaTransport implements Transport {
   readonly name = 'kafka'
   readonly capabilities: Capabilities
+  readonly parked: Parked
   readonly #options: ResolvedOptions
   readonly #connection: Connection
   readonly #topology: Topology
@@ -72,6 +75,7 @@ class KafkaTransport implements Transport {
     this.#connection = new Connection(options)
     this.#topology = new Topology(this.#connection, options)
     this.#publisher = new KafkaPublisher(this.#connection, this.#topology, options)
+    this.parked = new ParkedLetters(this.#connection, this.#publisher)
   }
 
   publish(messages: readonly WireMessage[], options?: CallOptions): readonly Promise<void>[] {

@@ -65,6 +65,20 @@ export function copyWith(record: ReceivedRecord, notes: WireHeaders): KafkaRecor
   return { key: record.key ?? null, value: record.value, headers }
 }
 
+/** The record as it was first sent: without what was noted about its failures. */
+export function withoutNotes(record: ReceivedRecord): KafkaRecord {
+  const copy = copyWith(record, {})
+  for (const name of Object.keys(copy.headers)) {
+    if (name.startsWith('waybill-') && !OWN.has(name)) delete copy.headers[name]
+  }
+  return copy
+}
+
+/** One header as text; `undefined` if it is not there. */
+export function headerOf(record: ReceivedRecord, name: string): string | undefined {
+  return lastOf(record.headers?.[name])?.toString()
+}
+
 /**
  * Reads a record of anyone: without CloudEvents headers id and type are `''`. Bytes are copied, so that what a handler
  * does to them is not seen when the record is delivered or copied again.
