@@ -9,3 +9,5 @@ export { createInbox, type Inbox, type InboxContext, type InboxCounts } from './
 export { INBOX_DEFAULTS, type InboxOptions, type OnceOptions } from './inbox/options.ts'
 export { RELAY_DEFAULTS, type RelayOptions } from './relay/options.ts'
 export { startRelay, type Relay } from './relay/relay.ts'
+export { parkedPg, type ParkedStoreOptions } from './parked-store.ts'
+export { logStatus, type LogStatus, type ReaderStatus } from './status.ts'
