@@ -9,6 +9,8 @@ export interface GatewayLink extends AsyncDisposable {
   /** Whether this was asked and is not settled. */
   asked(command: GatewayCommand['command'], paymentId: string): boolean
   settled(command: GatewayCommand['command'], paymentId: string): void
+  /** Payments whose charge is asked for and not settled. */
+  charging(): string[]
   /**
    * The gateway's own ledger.
    * @throws {TimeoutError} no answer within `timeoutMs`
@@ -84,6 +86,8 @@ export function openGatewayLink({ address, onAnswer, logger }: GatewayLinkOption
     ask: send,
     asked: (command, paymentId) => unanswered.has(keyOf(command, paymentId)),
     settled: (command, paymentId) => void unanswered.delete(keyOf(command, paymentId)),
+    charging: () =>
+      [...unanswered.values()].filter(({ command }) => command === 'CHARGE').map(({ payment_id }) => payment_id),
     async charges(paymentId, timeoutMs = 3_000) {
       const waiting = questions.get(paymentId) ?? new Set()
       questions.set(paymentId, waiting)

@@ -8,9 +8,11 @@ import { openGatewayLink, type GatewayLink } from './gateway-link.ts'
 import { Lanes } from './lanes.ts'
 import { fingerprintOf, paymentMethod, paymentOrder, type PaymentOrder } from './payment-order.ts'
 import type { PaymentDb, PaymentTables } from './payment-tables.ts'
+import { Slots } from './slots.ts'
 import { StatusFeed } from './status-feed.ts'
 import {
   createPayment,
+  endedAmong,
   extendOpen,
   openPayments,
   storedFingerprint,
@@ -65,10 +67,16 @@ const STATUS_OF: Readonly<Partial<Record<GatewayAnswer['answer'], PaymentStatusW
 
 const LOOK_EVERY_MS = 500
 const LOOK_LIMIT = 1_000
+const ENDED_EVERY_LOOKS = 10
 /** What was under way when the last process ended gets at least this long for its answer. */
 const RESUME_GRACE_MS = 4_000
 /** Steps written at once: fewer than the pool has connections. */
 const MAX_STEPS_AT_ONCE = 6
+/**
+ * Payments from outside that wait for the gateway at once; more wait unread on their streams. Without it a burst would be
+ * accepted faster than its answers can be written, and run out of its time on our side.
+ */
+const MAX_UNDER_WAY = 200
 
 /** Drives payments through the gateway until disposed, those of an earlier process too. */
 export function createPayments(options: PaymentsOptions): Payments {
@@ -82,6 +90,7 @@ class RunningPayments implements Payments {
   readonly #feed: StatusFeed
   readonly #link: GatewayLink
   readonly #lanes = new Lanes(MAX_STEPS_AT_ONCE)
+  readonly #underWay = new Slots(MAX_UNDER_WAY)
   readonly #stopped = new AbortController()
   readonly #looking: Promise<void>
 
@@ -120,7 +129,13 @@ class RunningPayments implements Payments {
       this.run(order.payment_id)
       return
     }
-    await this.#options.outbox.transaction((trx) => this.create(trx, order))
+    await this.#underWay.take(order.payment_id)
+    try {
+      await this.#options.outbox.transaction((trx) => this.create(trx, order))
+    } catch (error) {
+      this.#underWay.free(order.payment_id)
+      throw error
+    }
     this.#charge(order)
   }
 
@@ -155,7 +170,7 @@ class RunningPayments implements Payments {
     try {
       if (status !== undefined) {
         await this.#step({ payment_id, status, message })
-        if (status === 'COMPLETED' || status === 'FAILED') this.#link.settled('CHARGE', payment_id)
+        if (status === 'COMPLETED' || status === 'FAILED') this.#ended(payment_id)
       } else if (command === 'VOID' || command === 'REFUND') {
         await undone(this.#db, payment_id, command, answer === 'CHARGED')
         this.#link.settled(command, payment_id)
@@ -166,6 +181,11 @@ class RunningPayments implements Payments {
     }
   }
 
+  #ended(paymentId: string): void {
+    this.#link.settled('CHARGE', paymentId)
+    this.#underWay.free(paymentId)
+  }
+
   async #step(step: Step): Promise<void> {
     if (await takeStep(this.#options.outbox, step, this.#steps)) this.#feed.changed(step.payment_id)
   }
@@ -174,6 +194,7 @@ class RunningPayments implements Payments {
   async #look(): Promise<void> {
     const { signal } = this.#stopped
     let extended = false
+    let looks = 0
     while (!signal.aborted) {
       try {
         if (!extended) await extendOpen(this.#db, Math.min(RESUME_GRACE_MS, this.#steps.gatewayTimeoutMs))
@@ -188,6 +209,10 @@ class RunningPayments implements Payments {
             this.#link.ask({ command: 'CHARGE', payment_id: id, amount_minor, currency, payment_method: method_secret })
           }
         }
+        // Another backend may have ended what we still ask for.
+        if (++looks % ENDED_EVERY_LOOKS === 0) {
+          for (const id of await endedAmong(this.#db, this.#link.charging())) this.#ended(id)
+        }
       } catch (error) {
         this.#warn(error)
       }
@@ -199,7 +224,7 @@ class RunningPayments implements Payments {
     const message = 'the payment gateway did not answer in time'
     try {
       await this.#step({ payment_id: paymentId, status: 'FAILED', message, ifOverdue: true })
-      this.#link.settled('CHARGE', paymentId)
+      this.#ended(paymentId)
     } catch (error) {
       this.#warn(error, paymentId)
     }

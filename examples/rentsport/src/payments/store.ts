@@ -155,6 +155,18 @@ export function statusesAfter(db: PaymentDb, paymentId: string, number: number):
     .execute()
 }
 
+/** Which of these payments have their final status. */
+export async function endedAmong(db: PaymentDb, paymentIds: readonly string[]): Promise<string[]> {
+  if (paymentIds.length === 0) return []
+  const rows = await db
+    .selectFrom('rentsport.payment')
+    .select('id')
+    .where('id', '=', sql<string>`any(${[...paymentIds]}::text[])`)
+    .where('status', 'in', ['COMPLETED', 'FAILED'])
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
 export interface OpenPayment {
   readonly id: string
   readonly amount_minor: string
