@@ -128,6 +128,24 @@ test('after a restart nothing unfinished is lost, and nothing below it comes aga
   expect(third.ids).toEqual(['6'])
 })
 
+test('at most once: what was handed over does not come again, whatever became of it', async () => {
+  const topic = `once-${randomUUID()}`
+  const transport = client()
+  const first = seen()
+  const never = (came: ReturnType<typeof seen>) => (delivery: Delivery) => {
+    came.add(delivery.message.id)
+    return new Promise<Settlement>(() => {})
+  }
+  const subscription = await read(transport, topic, never(first), { ackBefore: true, maxOpen: 2 })
+  await Promise.all(transport.publish(range(3).map((number) => message(topic, number))))
+  await first.until((ids) => ids.length === 2)
+  await subscription.stop({ drainTimeoutMs: 50 })
+  const second = seen()
+  await read(client(), topic, never(second), { ackBefore: true })
+  await second.until((ids) => ids.length > 0)
+  expect([first.ids, second.ids]).toEqual([['0', '1'], ['2']])
+})
+
 test('an instance that comes waits for what the other runs: nothing is handled twice, no key in both at once', async () => {
   const topic = `hands-over-${randomUUID()}`
   const transport = client({ partitions: 4 })

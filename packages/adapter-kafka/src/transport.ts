@@ -166,7 +166,7 @@ class KafkaTransport implements Transport {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([...this.#subscribers].map((subscriber) => subscriber.stop()))
+    await Promise.all([...this.#subscribers].map((subscriber) => subscriber.stop({ drainTimeoutMs: CLOSE_MS })))
     await this.#publisher.close(CLOSE_MS)
     await this.#connection.close()
   }
