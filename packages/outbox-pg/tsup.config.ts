@@ -1,11 +1,7 @@
-import { existsSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
-/** The command `waybill-outbox`. */
-const command = existsSync('src/cli.ts') ? { cli: 'src/cli.ts' } : {}
-
 export default defineConfig({
-  entry: { index: 'src/index.ts', ...command },
+  entry: { index: 'src/index.ts', cli: 'src/cli.ts' },
   format: ['esm', 'cjs'],
   target: 'node22',
   platform: 'node',
