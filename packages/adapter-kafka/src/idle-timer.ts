@@ -7,15 +7,11 @@ interface RequestQueue {
 /**
  * kafkajs 2.2.4 re-arms a timer with a negative delay for every connection, about 900 wake-ups a second without any
  * work to do, and Node warns about it. With nothing pending and nothing throttled the timer has no use, so it is left
- * out. Only this exact version is touched, and only when the client is made here.
+ * out. Only the function as it stands in 2.2.4 is replaced, and only when the client is made here.
  * @see https://github.com/tulios/kafkajs/issues/1704
  */
 export async function quietIdleTimers(): Promise<void> {
   try {
-    const { version } = (
-      (await import('kafkajs/package.json', { with: { type: 'json' } })) as { default: { version: string } }
-    ).default
-    if (version !== '2.2.4') return
     // @ts-expect-error -- an inner module of the client, without types
     const { default: queue } = (await import('kafkajs/src/network/requestQueue/index.js')) as {
       default: { prototype: RequestQueue & { [QUIET]?: true } }
@@ -23,6 +19,7 @@ export async function quietIdleTimers(): Promise<void> {
     const { prototype } = queue
     if (prototype[QUIET]) return
     const original = prototype.scheduleCheckPendingRequests
+    if (!String(original).includes('CHECK_PENDING_REQUESTS_INTERVAL')) return
     prototype[QUIET] = true
     prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
       if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this)

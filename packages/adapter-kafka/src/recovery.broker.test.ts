@@ -77,3 +77,22 @@ test('after the broker was killed and came back, the same transport publishes an
   )
   await transport[Symbol.asyncDispose]()
 }, 90_000)
+
+test('a line that swallows everything for longer than the session costs duplicates at most', async () => {
+  const topic = `cut-${randomUUID()}`
+  const { transport, seen } = await begin(topic)
+  await publishAll(transport, topic, 0, 50)
+  await server.cutOff({ silent: true })
+  const sent = publishAll(transport, topic, 50, 100)
+  await vi.waitFor(
+    async () => {
+      const health = await transport.health({ timeoutMs: 500 })
+      expect(health.find(({ part }) => part.startsWith('kafka service'))?.state).toBe('down')
+    },
+    { timeout: 40_000, interval: 250 },
+  )
+  await server.reconnect()
+  await sent
+  await vi.waitFor(() => expect(seen.size).toBe(150), { timeout: 40_000, interval: 50 })
+  await transport[Symbol.asyncDispose]()
+}, 120_000)
