@@ -7,7 +7,8 @@ export interface KyselyLike<Trx> {
   transaction(): { execute<R>(work: (trx: Trx) => Promise<R>): Promise<R> }
 }
 
-interface RawExecutor {
+/** What raw SQL is sent through. */
+export interface RawExecutor {
   readonly isTransaction: boolean
   withoutPlugins(): { executeQuery(query: object): Promise<{ rows: unknown[]; numAffectedRows?: bigint }> }
 }
@@ -43,7 +44,8 @@ export function kyselyTransaction(value: unknown): Queryable | undefined {
   return rawSql(executor as RawExecutor)
 }
 
-function rawSql(executor: RawExecutor): Queryable {
+/** Raw SQL through a kysely instance of any kind. */
+export function rawSql(executor: RawExecutor): Queryable {
   // plugins such as CamelCasePlugin would rename our columns
   const plain = executor.withoutPlugins()
   return {

@@ -170,7 +170,9 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     startSweeping({ everyMs = INBOX_DEFAULTS.sweepEveryMs } = {}) {
       clearInterval(timer)
       // a failed round is made good by the next
-      timer = setInterval(() => (sweeping = sweep().catch(() => undefined)), everyMs)
+      timer = setInterval(() => {
+        sweeping = sweep().catch(() => undefined)
+      }, everyMs)
       timer.unref()
     },
     get counts() {

@@ -1,4 +1,5 @@
 import type { PgPool } from '../database.ts'
+import { rawSql, type RawExecutor } from '../kysely.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
 import { version1 } from './version-1.ts'
 
@@ -56,6 +57,26 @@ export function migrationSql(options: { readonly schema?: string | undefined } =
     ...VERSIONS.map((version) => version(schema)),
     `UPDATE ${schema}.meta SET schema_version = ${VERSIONS.length};`,
   ].join('\n')
+}
+
+/** A migration provider as kysely's `Migrator` takes it, by shape. */
+export interface OutboxMigrations {
+  getMigrations(): Promise<Record<string, { up(db: never): Promise<void> }>>
+}
+
+/**
+ * The versions as migrations for kysely's own `Migrator`, for those who keep all of their schema there.
+ * @example new Migrator({ db, provider: migrations() })
+ */
+export function migrations(options: { readonly schema?: string | undefined } = {}): OutboxMigrations {
+  const schema = quoteSchema(options.schema)
+  const entries = VERSIONS.map((version, index) => {
+    const first = index === 0 ? `CREATE SCHEMA IF NOT EXISTS ${schema};${createMeta(schema)}` : ''
+    const text = `${first}${version(schema)};UPDATE ${schema}.meta SET schema_version = ${index + 1};`
+    const name = `waybill_${String(index + 1).padStart(4, '0')}`
+    return [name, { up: async (db: unknown) => void (await rawSql(db as RawExecutor).query(text)) }] as const
+  })
+  return { getMigrations: () => Promise.resolve(Object.fromEntries(entries)) }
 }
 
 const createMeta = (schema: string) => `

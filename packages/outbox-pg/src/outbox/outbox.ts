@@ -98,7 +98,9 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
         work: (trx) => work(trx, { publish: collect, send: collect }),
         last: async () => {
           open = false
-          return collected.length === 0 ? [] : statements(await Promise.all(collected))
+          return collected.length === 0
+            ? []
+            : statements(await Promise.all(collected.map((row) => Promise.resolve(row))))
         },
       })
       .catch(explain)

@@ -62,6 +62,11 @@ export class LogPublisher {
     return promises
   }
 
+  /** Resolves when nothing waits to be written. */
+  async drain(): Promise<void> {
+    await this.#running
+  }
+
   #refuse(message: WireMessage): PublishError | undefined {
     const { maxPendingMessages, maxPendingBytes } = this.#options
     if (this.#count >= maxPendingMessages || this.#bytes >= maxPendingBytes) {

@@ -222,6 +222,7 @@ class PostgresTransport implements Transport {
     await Promise.all([...this.#subscriptions.values()].map((subscription) => subscription.stop()))
     await Promise.all([...this.#replies].map((reader) => reader.stop(0)))
     this.#replies.clear()
+    await this.#publisher.drain()
     await Promise.all([this.#maintenance.stop(), this.#listener?.stop()])
     this.#unhook()
   }

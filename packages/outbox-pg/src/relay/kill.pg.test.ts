@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as later } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { defineEvent } from '@waybill/core'
 import { expect, test } from 'vitest'
@@ -59,7 +58,7 @@ test('sixteen writers, late commits, rollbacks, a relay killed again and again: 
         // half are written at once and committed late, half with COMMIT
         if (Math.random() < 0.5) await outbox.in(trx).publish(Counted, counted)
         else messages.publish(Counted, counted)
-        await later(Math.random() * 20)
+        await trx.query('select pg_sleep($1)', [Math.random() * 0.02])
         if (Math.random() < 0.15) throw new Error('rolled back, as planned')
       })
       await done.then(
@@ -72,7 +71,7 @@ test('sixteen writers, late commits, rollbacks, a relay killed again and again: 
     start()
     const killing = (async () => {
       while (Date.now() < untilMs) {
-        await later(400 + Math.random() * 400)
+        await pool.query('select pg_sleep($1)', [0.4 + Math.random() * 0.4])
         child!.kill('SIGKILL')
         start()
       }
@@ -82,7 +81,6 @@ test('sixteen writers, late commits, rollbacks, a relay killed again and again: 
     await expect
       .poll(() => new Set(lines()).size, { timeout: 20_000, interval: 100 })
       .toBeGreaterThanOrEqual(committed.length)
-    await later(200)
     const firsts = [...new Set(lines())]
     expect(committed.length).toBeGreaterThan(500)
     expect(new Set(firsts)).toEqual(new Set(committed))

@@ -149,7 +149,7 @@ class LogRelay implements Relay {
     await Promise.all([this.#maintenance.stop(), this.#listener?.stop()])
     this.#unhook()
     const carriers = Object.values(this.#options.transports)
-    const disposed = await Promise.allSettled(carriers.map((carrier) => carrier[Symbol.asyncDispose]?.()))
+    const disposed = await Promise.allSettled(carriers.map(async (carrier) => carrier[Symbol.asyncDispose]?.()))
     const failed = disposed.find((result) => result.status === 'rejected')
     this.#end(failed?.reason as Error | undefined)
   }

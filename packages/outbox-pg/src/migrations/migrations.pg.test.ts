@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto'
+import { Kysely, PostgresDialect } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import pg from 'pg'
+import { expect, test } from 'vitest'
+import { createOutbox } from '../outbox/outbox.ts'
+import { migrate, migrations, migrationSql } from './index.ts'
+
+const tablesOf = async (pool: pg.Pool, schema: string) =>
+  (
+    await pool.query(`select table_name as name from information_schema.tables where table_schema = $1 order by 1`, [
+      schema,
+    ])
+  ).rows.map(({ name }) => name)
+
+test('the same tables by migrate, five at once, by its SQL, and by the migrator of kysely', async () => {
+  const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 6 })
+  const [one, two, three] = Array.from({ length: 3 }, () => `test_${randomBytes(6).toString('hex')}`) as [
+    string,
+    string,
+    string,
+  ]
+  try {
+    const results = await Promise.all(Array.from({ length: 5 }, () => migrate({ pool, schema: one })))
+    expect(results.map(({ from }) => from).toSorted()).toEqual([0, 1, 1, 1, 1])
+    await pool.query(migrationSql({ schema: two }))
+    const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
+    const own = { migrationTableName: `${three}_done`, migrationLockTableName: `${three}_lock` }
+    const { error } = await new Migrator({ db, provider: migrations({ schema: three }), ...own }).migrateToLatest()
+    expect(error).toBeUndefined()
+    await pool.query(`drop table "${three}_done", "${three}_lock"`)
+    expect(await tablesOf(pool, one)).toContain('outbox')
+    for (const schema of [two, three]) {
+      expect(await tablesOf(pool, schema)).toEqual(await tablesOf(pool, one))
+      expect(await migrate({ pool, schema })).toEqual({ from: 1, to: 1 })
+    }
+    await expect(migrate({ pool, schema: 'a"; drop table x' })).rejects.toMatchObject({ code: 'CONFIG' })
+    expect(() => createOutbox({ db: pool, source: '/a', schema: 'a.b' })).toThrow(
+      expect.objectContaining({ code: 'CONFIG' }),
+    )
+  } finally {
+    for (const schema of [one, two, three]) await pool.query(`drop schema if exists "${schema}" cascade`)
+    await pool.end()
+  }
+})
