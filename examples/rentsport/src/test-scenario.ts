@@ -1,0 +1,108 @@
+import { expect } from 'vitest'
+import { eventually, paymentEvents, type RunningRentSport, type ServerEvent } from './test-rentsport.ts'
+
+interface RentalAnswer {
+  readonly id: number
+  readonly payment_id: string
+  readonly status: string
+}
+
+const GOOD = 'card:4242424242424242'
+const CARDS = [GOOD, GOOD, 'card:4000000000000002', GOOD, GOOD, 'card:4000000000009995', GOOD, GOOD, GOOD, GOOD]
+
+export async function rent(system: RunningRentSport, payment_method = GOOD, user_id = 1): Promise<RentalAnswer> {
+  const answer = await system.post('/api/rentals', { equipment_id: 1, user_id, days: 1, payment_method })
+  expect(answer.status).toBe(201)
+  return (await answer.json()) as RentalAnswer
+}
+
+/** Ten payments, and the backend is killed in the middle of them: what must be true in the end, whatever carries. */
+export async function killInTheMiddleOfTen(system: RunningRentSport): Promise<readonly RentalAnswer[]> {
+  const before = await system.health()
+  const rentals = await Promise.all(CARDS.map((card) => rent(system, card, 2)))
+  await eventually('some payments are under way', async () => {
+    const rows = await system.rows(`select from rentsport.payment where status in ('PROCESSING', 'VALIDATING')`)
+    return rows.length > 0
+  })
+  process.kill(before.pids.backend!, 'SIGKILL')
+
+  const ids = rentals.map(({ id }) => id)
+  await eventually('every rental is settled', async () => {
+    const waiting = await system.rows(
+      `select from rentsport.rental where id = any($1) and status = 'PENDING_PAYMENT'`,
+      [ids],
+    )
+    return waiting.length === 0
+  })
+  for (const [index, { payment_id }] of rentals.entries()) {
+    const statuses = await system.rows<{ status: string }>(
+      'select status from rentsport.payment_status where payment_id = $1 order by number',
+      [payment_id],
+    )
+    const words = statuses.map(({ status }) => status)
+    const good = CARDS[index] === GOOD
+    expect(words.filter((word) => word === 'COMPLETED' || word === 'FAILED')).toEqual([good ? 'COMPLETED' : 'FAILED'])
+    expect(new Set(words).size).toBe(words.length)
+    expect(words[0]).toBe('PENDING')
+    expect(await system.get(`/api/charges?payment_id=${payment_id}`)).toHaveLength(good ? 1 : 0)
+  }
+  const after = await eventually('all parts work again', async () => {
+    const health = await system.health()
+    return health.status === 'up' && health
+  })
+  expect(after.pids.backend).not.toBe(before.pids.backend)
+  expect(after.pids.gateway).toBe(before.pids.gateway)
+  return rentals
+}
+
+/** Each message about these rentals that was committed was handled, and handled once. */
+export async function everythingHandledOnce(system: RunningRentSport, rentals: readonly RentalAnswer[]): Promise<void> {
+  const ids = rentals.map(({ id }) => String(id))
+  await eventually('the report service handled every event', async () => {
+    const missed = await system.rows(
+      `select from waybill.outbox where destination like 'rentsport.%' and body_text::jsonb ->> 'rental_id' = any($1)
+         and not exists (select from waybill.inbox where service = 'reports' and key = message_id::text)`,
+      [ids],
+    )
+    return missed.length === 0
+  })
+  const expired = await eventually('the rentals that were paid expired, and their renter heard of it', async () => {
+    const rows = await system.rows<{ message_id: string; delivered: string }>(
+      `select message_id, (select count(*) from rentsport.notification_delivered as delivered
+           where delivered.message_id = outbox.message_id::text) as delivered
+         from waybill.outbox where type = 'notification.rental-expired'`,
+    )
+    const paid = await system.rows(`select from rentsport.rental where status = 'EXPIRED'`)
+    const open = await system.rows(`select from rentsport.rental where status = 'ACTIVE'`)
+    return open.length === 0 && rows.length === paid.length && rows.every(({ delivered }) => delivered !== '0') && rows
+  })
+  expect(expired.map(({ delivered }) => delivered)).toEqual(expired.map(() => '1'))
+  expect(await system.get('/api/parked')).toEqual([])
+}
+
+/** The steps of a payment as a browser gets them, which leaves in the middle and comes back. */
+export async function statusesLive(system: RunningRentSport): Promise<void> {
+  const { payment_id } = await rent(system)
+  const seen: ServerEvent[] = []
+  for await (const event of paymentEvents(system.url, payment_id)) {
+    seen.push(event)
+    if (event.status === 'PROCESSING') break
+  }
+  for await (const event of paymentEvents(system.url, payment_id, seen.at(-1)!.id)) seen.push(event)
+  expect(seen.map(({ status }) => status)).toEqual(['PENDING', 'PROCESSING', 'VALIDATING', 'COMPLETED'])
+  expect(seen.map(({ id }) => id)).toEqual([1, 2, 3, 4])
+  // Not all at once at the end.
+  expect(seen[3]!.atMs - seen[0]!.atMs).toBeGreaterThan(500)
+  const again: ServerEvent[] = []
+  for await (const event of paymentEvents(system.url, payment_id, 4)) again.push(event)
+  expect(again).toEqual([])
+}
+
+export async function stopsCleanly(system: RunningRentSport): Promise<void> {
+  const { pids } = await system.health()
+  const startedMs = Date.now()
+  system.child.kill('SIGINT')
+  expect(await system.exited).toEqual([0, null])
+  expect(Date.now() - startedMs).toBeLessThan(10_000)
+  for (const pid of [pids.backend!, pids.gateway!]) expect(() => process.kill(pid, 0)).toThrow()
+}
