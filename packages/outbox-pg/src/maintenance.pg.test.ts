@@ -50,16 +50,18 @@ test('partitions are made ahead and dropped behind what every reader has passed,
   await book(3)
   await expect.poll(() => seen).toEqual([1, 2, 3])
   await subscription.stop()
-  await maintenance.tidy()
+  // the transport tidies up as well, and a drop that finds a lock taken is left to the next round
+  const tidied = async () => {
+    await maintenance.tidy()
+    return partitions()
+  }
   // p0 holds a command whose queue has no reader yet; in p9's range the default partition may hold a row already
-  expect(await partitions()).toEqual(expect.arrayContaining(['outbox_p0', 'outbox_p10', 'outbox_p11']))
-  expect(await partitions()).not.toContain('outbox_p2')
+  await expect.poll(tidied).not.toContain('outbox_p2')
+  await expect.poll(tidied).toEqual(expect.arrayContaining(['outbox_p0', 'outbox_p10', 'outbox_p11']))
   await transport.declare!({ destinations: [{ kind: 'queue', name: 'mail' }], subscriptions: [] })
-  await maintenance.tidy()
-  expect(await partitions()).toContain('outbox_p0')
+  expect(await tidied()).toContain('outbox_p0')
   await pool.query(`update "${schema}".reader set position = 950000, open = '{}' where name = 'queue/mail'`)
-  await maintenance.tidy()
-  expect(await partitions()).not.toContain('outbox_p0')
+  await expect.poll(tidied).not.toContain('outbox_p0')
   await jumpTo(1_420_000)
   await book(4)
   await maintenance.stop()
