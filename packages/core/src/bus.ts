@@ -67,6 +67,19 @@ export interface StopOptions {
   readonly drainTimeoutMs?: number | undefined
 }
 
+/** What happened on a bus since it was made, and what is under way. */
+export interface BusStats {
+  /** Replies that came late, twice, or to no request of ours; dropped. */
+  readonly lateReplies: number
+  /** Messages whose deadline had passed before their handler; dropped. */
+  readonly expired: number
+  /** Deliveries of a type that no route handles. */
+  readonly unknownTypes: number
+  readonly deadLettered: number
+  /** Deliveries that ended by a fault of the library or the carrier; they come again. */
+  readonly defects: number
+}
+
 export interface Bus extends AsyncDisposable {
   /** Resolves with the message id once the carrier has it. */
   publish<D extends EventDefinition>(event: D, data: DataIn<D>, options?: SendOptions): Promise<string>
@@ -85,7 +98,9 @@ export interface Bus extends AsyncDisposable {
   ): Promise<InferOutput<R>>
   /** All routes of a service in one call; a second call for the same service is a `ConfigError`. */
   subscribe(service: string, routes: readonly Route[], options?: ServiceOptions): Promise<Service>
+  /** How carriers and services are, with the reason where one is not well. */
   health(): Promise<readonly PartHealth[]>
+  stats(): BusStats & { readonly pendingRequests: number; readonly pendingPublishes: number }
   stop(options?: StopOptions): Promise<void>
   readonly parked: Parked
 }

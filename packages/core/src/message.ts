@@ -110,7 +110,7 @@ function checkHeaders(given: WireHeaders = {}): WireHeaders {
   const headers = Object.create(null) as Record<string, string | Uint8Array>
   for (const [name, value] of Object.entries(given)) {
     if (RESERVED_HEADER.test(name)) throw new ConfigError(`header "${name}" is reserved: choose another name`)
-    // eslint-disable-next-line no-control-regex -- a line break in a header could forge the next one
+
     if (name === '' || /[\u0000-\u001f]/.test(name))
       throw new ConfigError('a header name is empty or has a control character')
     if (typeof value !== 'string' && !(value instanceof Uint8Array)) {

@@ -1,0 +1,17 @@
+import type { BusStats } from './bus.ts'
+import type { Logger } from './logger.ts'
+import type { Outgoing } from './outgoing.ts'
+import type { ParkedStore } from './parked.ts'
+import type { Ports } from './ports.ts'
+import type { RetryPolicy } from './retry.ts'
+
+/** What the parts of one bus share. */
+export interface BusContext {
+  readonly source: string
+  readonly parked: ParkedStore | undefined
+  readonly retry: RetryPolicy
+  readonly logger: Logger
+  readonly ports: Ports
+  readonly outgoing: Outgoing
+  readonly counters: { -readonly [Name in keyof BusStats]: number }
+}

@@ -1,0 +1,14 @@
+import type { Clock } from '../ports.ts'
+import type { Step } from './middleware.ts'
+
+const ACK = Promise.resolve({ outcome: 'ack' } as const)
+
+/** A message past its time is not handled: acked and counted (R24). */
+export function dropExpired(clock: Clock, onDropped: () => void): Step {
+  return (work, next) => {
+    const { expiresAtMs } = work.message
+    if (expiresAtMs === undefined || expiresAtMs > clock.nowMs()) return next(work)
+    onDropped()
+    return ACK
+  }
+}

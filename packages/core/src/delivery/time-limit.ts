@@ -1,0 +1,29 @@
+import { TimeoutError } from '../errors.ts'
+import type { Timers } from '../ports.ts'
+import type { Step } from './middleware.ts'
+
+/** How long a handler may go on after its signal aborted before its try counts as over all the same. */
+const GRACE_MS = 5_000
+
+/** Aborts the handler's signal after `timeoutMs`, and lets the try fail once the handler has ended, or after a grace. */
+export function timeLimit(timeoutMs: number, timers: Timers): Step {
+  return (work, next) =>
+    new Promise((resolve, reject) => {
+      let error: TimeoutError | undefined
+      let cancel = timers.schedule(() => {
+        const text = `handler of "${work.message.type}" not done within ${timeoutMs} ms: make it faster or raise handlerTimeoutMs`
+        error = new TimeoutError(text)
+        work.timedOut = true
+        work.abort(error)
+        // a second run beside one that still goes on is what order must not see, so it gets time to end
+        cancel = timers.schedule(() => reject(error!), GRACE_MS)
+      }, timeoutMs)
+      next(work)
+        .finally(() => cancel())
+        .then(
+          // what a handler returns after its abort says nothing about whether it did its work
+          (settlement) => (error === undefined ? resolve(settlement) : reject(error)),
+          (thrown: unknown) => reject((error ?? thrown) as Error),
+        )
+    })
+}

@@ -1,0 +1,121 @@
+import { ClosedError, MessagingError, OverloadError, PublishError, publishFault, UnsupportedError } from './errors.ts'
+import { keyedPublisher, publishOne } from './keyed-publisher.ts'
+import { carrierName, carriersOf } from './route.ts'
+import type { Publisher, Transport } from './transport.ts'
+import type { CallOptions, Destination, WireMessage } from './wire-message.ts'
+
+/** One carrier of the bus, with the order of keys kept. */
+export interface Carrier {
+  readonly name: string
+  readonly transport: Transport
+  readonly publisher: Publisher
+  /** Destinations declared, or being declared. */
+  readonly declared: Map<string, Promise<void> | true>
+}
+
+/** All that leaves the bus: picks the carrier, declares destinations before their first use, bounds what is unsettled. */
+export class Outgoing {
+  readonly carriers: ReadonlyMap<string, Carrier>
+  readonly #names: readonly string[]
+  readonly #maxPending: number
+  #pending = 0
+  #closed = false
+
+  constructor(transport: Transport, maxPending: number) {
+    const carriers = [...carriersOf(transport)].map(([name, carrier]): [string, Carrier] => [
+      name,
+      { name, transport: carrier, publisher: keyedPublisher(carrier), declared: new Map() },
+    ])
+    this.carriers = new Map(carriers)
+    this.#names = [...this.carriers.keys()]
+    this.#maxPending = maxPending
+  }
+
+  get pending(): number {
+    return this.#pending
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  /** @throws {ConfigError} for a destination that names none of several carriers, or an unknown one */
+  carrierOf(destination: Destination): Carrier {
+    // a bus without a route has one carrier, whatever name a definition gives it
+    const only = this.carriers.get('')
+    return only ?? this.carriers.get(carrierName(this.#names, destination))!
+  }
+
+  async publish(message: WireMessage, options: CallOptions): Promise<void> {
+    if (this.#closed) throw new ClosedError('publish on a stopped bus: make a new one')
+    options.signal?.throwIfAborted()
+    if (this.#pending >= this.#maxPending) {
+      throw new OverloadError(
+        `${this.#pending} messages wait for their confirm: publish slower, or raise maxPendingPublishes`,
+      )
+    }
+    const { destination } = message
+    const carrier = this.carrierOf(destination)
+    refuseUnsupported(carrier.transport, message)
+    this.#pending++
+    try {
+      const declaring = this.#declare(carrier, destination)
+      if (declaring !== true) await declaring
+      const settled = publishOne(carrier.publisher, message, options)
+      await (options.signal === undefined ? settled : unlessAborted(settled, options.signal))
+    } catch (error) {
+      throw asPublishError(error, destination, options.signal)
+    } finally {
+      this.#pending--
+    }
+  }
+
+  #declare({ transport, declared }: Carrier, destination: Destination): Promise<void> | true {
+    // a queue belongs to the service that reads it, which alone knows how it is made; without one the publish is refused (R6)
+    if (transport.declare === undefined || destination.kind !== 'topic') return true
+    const name = JSON.stringify([destination.kind, destination.name, destination.subject])
+    const known = declared.get(name)
+    if (known !== undefined) return known
+    const declaring = transport.declare({ destinations: [destination], subscriptions: [] }).then(
+      () => void declared.set(name, true),
+      (error: unknown) => {
+        declared.delete(name)
+        throw error
+      },
+    )
+    declared.set(name, declaring)
+    return declaring
+  }
+}
+
+function refuseUnsupported({ name, capabilities }: Transport, message: WireMessage): void {
+  const refuse = (what: string, instead: string): never => {
+    throw new UnsupportedError(`publish "${message.type}": ${name} does not carry ${what}; ${instead}`)
+  }
+  if (message.deliverAtMs !== undefined && capabilities.schedule !== true) {
+    refuse('a delivery time', 'publish it through the outbox')
+  }
+  if (message.priority !== undefined && capabilities.priority !== true) refuse('priorities', 'leave priority out')
+  if (message.body === null && capabilities.nullBody !== true) refuse('a message without a body', 'give an empty one')
+  if (capabilities.binaryHeaders === true) return
+  for (const header in message.headers) {
+    if (typeof message.headers[header] !== 'string') refuse(`binary headers ("${header}")`, 'give text')
+  }
+}
+
+function unlessAborted(settled: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', onAbort, { once: true })
+    settled.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+/** Errors of the library and the caller's own abort stay as they are; others count as message, retryable, mayExist. */
+function asPublishError(error: unknown, { name }: Destination, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted === true) return signal.reason
+  // by code: the error may come from another installed copy
+  if (error instanceof MessagingError || typeof (error as { retryable?: unknown } | null)?.retryable === 'boolean')
+    return error
+  return new PublishError(`publish to "${name}" failed: see the cause`, { ...publishFault(error), cause: error })
+}

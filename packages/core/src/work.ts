@@ -1,0 +1,83 @@
+import type { Route } from './handler.ts'
+import type { Lane } from './lanes.ts'
+import { readNotes, type Notes } from './notes.ts'
+import type { Delivery, Settlement } from './transport.ts'
+import type { WireMessage } from './wire-message.ts'
+
+/** One delivery on its way through the core, from arrival to settlement. */
+export class Work {
+  readonly delivery: Delivery
+  /** As its sender wrote it, without notes. */
+  readonly message: WireMessage
+  readonly route: Route | undefined
+  /** Failures before this delivery. */
+  readonly failuresBefore: number
+  notes: Notes
+  /** Tries since it was delivered, in the round it is in. */
+  tries = 1
+  /** Failures since it was delivered. */
+  failures = 0
+  firstFailedAtMs: number | undefined
+  /** The last try ended by its time limit. */
+  timedOut = false
+  lane: Lane<Work> | undefined
+  /** Set while it waits for its turn to go on. */
+  goOn: (() => void) | undefined
+  readonly #settle: (settlement: Settlement) => void
+  #controller: AbortController | undefined
+  #aborted: Error | undefined
+  #unlink: (() => void) | undefined
+
+  constructor(
+    delivery: Delivery,
+    lookUp: (message: WireMessage) => Route | undefined,
+    countsAttempts: boolean,
+    settle: (settlement: Settlement) => void,
+  ) {
+    const { message, notes } = readNotes(delivery.message)
+    this.delivery = delivery
+    this.message = message
+    this.notes = notes
+    this.route = lookUp(message)
+    this.failuresBefore = Math.max(notes.failures, countsAttempts ? delivery.attempt - 1 : 0)
+    this.#settle = settle
+  }
+
+  get attempt(): number {
+    return this.failuresBefore + this.failures + 1
+  }
+
+  /** For the handler; made only when somebody looks at it. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = (this.#controller = new AbortController())
+      const hard = this.delivery.signal
+      if (this.#aborted !== undefined) controller.abort(this.#aborted)
+      else if (hard.aborted) controller.abort(hard.reason)
+      else {
+        // the delivery's signal is shared by a whole channel, so the listener must not outlive the try
+        const onAbort = () => controller.abort(hard.reason)
+        hard.addEventListener('abort', onAbort, { once: true })
+        this.#unlink = () => hard.removeEventListener('abort', onAbort)
+      }
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason: Error): void {
+    this.#aborted = reason
+    this.#controller?.abort(reason)
+  }
+
+  /** The try is over; the next one gets a signal of its own. */
+  endTry(): void {
+    this.#unlink?.()
+    this.#unlink = undefined
+    this.#controller = undefined
+    this.#aborted = undefined
+  }
+
+  settle(settlement: Settlement): void {
+    this.#settle(settlement)
+  }
+}
