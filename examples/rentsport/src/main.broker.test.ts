@@ -3,7 +3,14 @@ import { Kafka, logLevel, type KafkaMessage } from 'kafkajs'
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { eventually, runRentSport, type RunningRentSport } from './test-rentsport.ts'
-import { everythingHandledOnce, killInTheMiddleOfTen, rent, statusesLive, stopsCleanly } from './test-scenario.ts'
+import {
+  everythingHandledOnce,
+  killInTheMiddleOfTen,
+  quoteAnswered,
+  rent,
+  statusesLive,
+  stopsCleanly,
+} from './test-scenario.ts'
 
 /** A rental of a day is over in less than a second. */
 const CLOCK_SPEED = '100000'
@@ -14,6 +21,7 @@ test('over RabbitMQ and Kafka: the same, and others read the contracts with thei
   await using system = await runRentSport({ CLOCK_SPEED, AMQP_URL, KAFKA_BROKERS })
   await contractsOnTheWire(system)
   await foreignNotifications(system)
+  await quoteAnswered(system)
   await statusesLive(system)
   await everythingHandledOnce(system, await killInTheMiddleOfTen(system))
   await stopsCleanly(system)

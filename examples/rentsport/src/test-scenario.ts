@@ -98,6 +98,16 @@ export async function statusesLive(system: RunningRentSport): Promise<void> {
   expect(again).toEqual([])
 }
 
+/** Web asks the backend by request and reply. */
+export async function quoteAnswered(system: RunningRentSport): Promise<void> {
+  expect(await system.get('/api/quote?equipment_id=3&days=2')).toEqual({
+    equipment_id: 3,
+    days: 2,
+    amount_minor: 380_000,
+    currency: 'RUB',
+  })
+}
+
 export async function stopsCleanly(system: RunningRentSport): Promise<void> {
   const { pids } = await system.health()
   const startedMs = Date.now()

@@ -188,7 +188,10 @@ export class LogPublisher {
 
   async #insert(entries: readonly Pending[]): Promise<void> {
     const { quoted: schema, pool, publishTimeoutMs } = this.#options
-    const rows = entries.map(({ message }) => ({ message }))
+    // whoever publishes here has chosen the carrier; the definition's own word would put the row where no reader looks
+    const rows = entries.map(({ message }) => ({
+      message: { ...message, destination: { ...message.destination, transport: TRANSPORT } },
+    }))
     // messages with a delivery time lie in a table of their own; each statement is a transaction
     for (const statement of insertStatements(rows, { schema, transport: TRANSPORT, dedupeMs: 0 })) {
       await pool.query({ ...statement, query_timeout: publishTimeoutMs })
