@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -22,6 +22,8 @@ const LOOK_EVERY_MS = 50
 export async function runRentSport(environment: Readonly<Record<string, string>> = {}) {
   const database = await newDatabase()
   const dataDir = await mkdtemp(join(tmpdir(), 'rentsport-'))
+  // Its user postgres must get there where the tests run as root.
+  await chmod(dataDir, 0o755)
   const { AMQP_URL: _amqp, KAFKA_BROKERS: _kafka, SMTP_URL: _smtp, ...inherited } = process.env
   const child = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url))], {
     env: {
