@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useState } from 'preact/hooks'
-import { ApiError, call } from '../api.ts'
+import { call, type ApiError } from '../api.ts'
 
 export interface Resource<T> {
   readonly value: T | undefined

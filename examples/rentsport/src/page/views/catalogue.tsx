@@ -2,23 +2,10 @@ import { useState } from 'preact/hooks'
 import { useLanguage } from '../language.ts'
 import type { Equipment, ViewProps } from '../model.ts'
 import { Failure } from '../parts/failure.tsx'
+import { Name } from '../parts/name.tsx'
 import { PayDialog } from '../parts/pay-dialog.tsx'
+import { Picture } from '../parts/picture.tsx'
 import { useResource } from '../parts/use-resource.ts'
-
-const PICTURES: Readonly<Record<string, string>> = {
-  bike: '🚲',
-  ski: '🎿',
-  snowboard: '🏂',
-  kayak: '🛶',
-  surf: '🏄',
-  skate: '⛸️',
-  tent: '⛺',
-  climbing: '🧗',
-  scooter: '🛴',
-  tennis: '🎾',
-  golf: '⛳',
-  sled: '🛷',
-}
 
 /** What can be rented, and the way to rent it. */
 export function Catalogue({ userId }: ViewProps) {
@@ -32,9 +19,7 @@ export function Catalogue({ userId }: ViewProps) {
       <ul class="cards">
         {equipment.value.map((item) => (
           <li key={item.id} data-equipment={item.id}>
-            <span class="picture" aria-hidden="true">
-              {PICTURES[item.category] ?? '🏅'}
-            </span>
+            <Picture category={item.category} />
             <Name of={item} />
             <span class="price">
               <b>{money(item.price_per_day_minor, item.currency)}</b> {texts.perDay}
@@ -61,9 +46,4 @@ export function Catalogue({ userId }: ViewProps) {
       )}
     </>
   )
-}
-
-export function Name({ of: { name_en, name_ru } }: { readonly of: Equipment }) {
-  const { code } = useLanguage()
-  return <h3>{code === 'ru' ? name_ru : name_en}</h3>
 }

@@ -12,7 +12,6 @@ export function Notifications({ userId }: ViewProps) {
     <ul class="rows">
       {notifications.map((notification) => (
         <li key={notification.id} data-type={notification.type}>
-          <span aria-hidden="true">{notification.type === 'RENTAL_EXPIRED' ? '⏰' : '🔧'}</span>
           <span class="wide">{notification.message}</span>
           <span class="quiet">{time(notification.at)}</span>
         </li>

@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
-import { ApiError, call } from '../api.ts'
+import { call, type ApiError } from '../api.ts'
 import { useLanguage } from '../language.ts'
 import type { Equipment, ViewProps } from '../model.ts'
 import { Failure } from '../parts/failure.tsx'
 import { useResource } from '../parts/use-resource.ts'
-import { Name } from './catalogue.tsx'
+import { Name } from '../parts/name.tsx'
 
 /** The equipment of this person, who may ask for its maintenance. */
 export function Owner({ userId }: ViewProps) {

@@ -3,7 +3,7 @@ import type { Equipment, Rental, ViewProps } from '../model.ts'
 import { StatusSteps } from '../parts/status-steps.tsx'
 import { usePayment } from '../parts/use-payment.ts'
 import { useResource } from '../parts/use-resource.ts'
-import { Name } from './catalogue.tsx'
+import { Name } from '../parts/name.tsx'
 
 /** What this person rented, newest first, each with its payment. */
 export function Rentals({ userId }: ViewProps) {
