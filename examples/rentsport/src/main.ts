@@ -1,4 +1,4 @@
-import { ConfigError } from '@waybill/core'
+import { MessagingError } from '@waybill/core'
 import { readConfig } from './config.ts'
 import { startRentSport } from './supervisor/rentsport.ts'
 import { onStopSignals } from './supervisor/stop-signals.ts'
@@ -33,6 +33,8 @@ try {
   }
   process.exit(0)
 } catch (error) {
-  say(error instanceof ConfigError ? error.message : `failed: ${error instanceof Error ? error.stack : String(error)}`)
+  say(
+    error instanceof MessagingError ? error.message : `failed: ${error instanceof Error ? error.stack : String(error)}`,
+  )
   endAtOnce(1)
 }

@@ -8,7 +8,7 @@ import { servePayments } from '../payments/serve-payments.ts'
 import { startExpiryWatch } from '../rentals/expiry-watch.ts'
 import { quotePrice } from '../rentals/quote.ts'
 import { settleRental } from '../rentals/settle.ts'
-import { PartState, type PartReport } from '../supervisor/part-state.ts'
+import { partsOf, PartState, type PartReport } from '../supervisor/part-state.ts'
 import type { ChildRoom } from '../supervisor/run-child.ts'
 
 export interface BackendOptions {
@@ -66,9 +66,8 @@ export async function startBackend(options: BackendOptions): Promise<ChildRoom> 
       const { trouble } = payments
       if (trouble === undefined) gateway.up()
       else gateway.down(trouble)
-      const relayed = (await relay?.health()) ?? []
-      const parts = [...(await bus.health()), ...relayed].map((part) => ({ ...part, part: `backend ${part.part}` }))
-      return [...parts, gateway.report()]
+      const [requests, relayed] = await Promise.all([bus.health(), relay?.health() ?? []])
+      return [...partsOf('backend requests', requests), ...partsOf('backend relay', relayed), gateway.report()]
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }

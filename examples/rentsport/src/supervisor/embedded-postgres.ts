@@ -11,7 +11,6 @@ import { commandOf, isAlive } from './process-info.ts'
 
 export interface EmbeddedPostgres {
   readonly url: string
-  readonly pid: number
   /** Ends the server cleanly. */
   stop(): Promise<void>
   /** Ends the server at once; its next start recovers. */
@@ -20,6 +19,7 @@ export interface EmbeddedPostgres {
 
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 5_000
+const RESTART_MS = 500
 const DATABASE = 'rentsport'
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
@@ -41,7 +41,61 @@ export async function startEmbeddedPostgres(dataDir: string, say: (line: string)
   }
   const password = readFileSync(passwordFile, 'utf8').trim()
   const port = await freePort()
+  const address = `postgres://postgres:${password}@127.0.0.1:${port}`
   const logFile = join(cluster, 'postgres.log')
+  const launch = async (): Promise<RunningServer> => {
+    const running = runServer(programs, data, port, logFile)
+    try {
+      await answer(`${address}/postgres`, running.server, logFile)
+    } catch (error) {
+      running.server.kill('SIGQUIT')
+      throw error
+    }
+    return running
+  }
+
+  let running = await launch()
+  let stopping = false
+  const guard = () => {
+    void running.exited
+      .then(async () => {
+        if (stopping) return
+        say('the database server ended: starting it again')
+        await delay(RESTART_MS)
+        if (stopping) return
+        await endLeftover(data, say)
+        running = await launch()
+        guard()
+      })
+      .catch((error: unknown) => say(`the database server can't be started again: ${String(error)}`))
+  }
+  guard()
+  await createDatabase(`${address}/postgres`)
+  return {
+    url: `${address}/${DATABASE}`,
+    async stop() {
+      stopping = true
+      running.keeper?.kill('SIGKILL')
+      running.server.kill('SIGINT')
+      const late = setTimeout(() => running.server.kill('SIGQUIT'), STOP_TIMEOUT_MS)
+      await running.exited
+      clearTimeout(late)
+    },
+    kill() {
+      stopping = true
+      running.keeper?.kill('SIGKILL')
+      running.server.kill('SIGQUIT')
+    },
+  }
+}
+
+interface RunningServer {
+  readonly server: ChildProcess
+  readonly exited: Promise<void>
+  readonly keeper: ChildProcess | undefined
+}
+
+function runServer(programs: PostgresPrograms, data: string, port: number, logFile: string): RunningServer {
   const log = openSync(logFile, 'a', 0o600)
   const server = spawn(
     programs.postgres,
@@ -54,31 +108,7 @@ export async function startEmbeddedPostgres(dataDir: string, say: (line: string)
     server.once('exit', () => resolve())
     server.once('error', () => resolve())
   })
-  const address = `postgres://postgres:${password}@127.0.0.1:${port}`
-  try {
-    await answer(`${address}/postgres`, server, logFile)
-    await createDatabase(`${address}/postgres`)
-  } catch (error) {
-    server.kill('SIGQUIT')
-    throw error
-  }
-  const pid = server.pid!
-  const keeper = endWithThisProcess(pid)
-  return {
-    url: `${address}/${DATABASE}`,
-    pid,
-    async stop() {
-      keeper?.kill('SIGKILL')
-      server.kill('SIGINT')
-      const late = setTimeout(() => server.kill('SIGQUIT'), STOP_TIMEOUT_MS)
-      await exited
-      clearTimeout(late)
-    },
-    kill() {
-      keeper?.kill('SIGKILL')
-      server.kill('SIGQUIT')
-    },
-  }
+  return { server, exited, keeper: server.pid === undefined ? undefined : endWithThisProcess(server.pid) }
 }
 
 /** Where the cluster lives: in the data folder, unless the server's user can't get there. */

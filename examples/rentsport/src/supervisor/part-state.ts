@@ -8,6 +8,10 @@ export interface PartReport {
   readonly pid?: number | undefined
 }
 
+/** Parts of a room under its name. */
+export const partsOf = (room: string, parts: readonly PartReport[]): readonly PartReport[] =>
+  parts.map((part) => ({ ...part, part: `${room}: ${part.part}` }))
+
 /** What a child tells its parent. */
 export interface ChildReport {
   readonly kind: 'health'

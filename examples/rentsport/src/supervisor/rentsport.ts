@@ -1,4 +1,4 @@
-import { createBus, TimeoutError, type Logger } from '@waybill/core'
+import { ConnectionError, createBus, TimeoutError, type Logger } from '@waybill/core'
 import { createInbox, fromKysely, parkedPg } from '@waybill/outbox-pg'
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -19,8 +19,9 @@ import { startServer } from '../web/server.ts'
 import { lockDataFolder } from './data-lock.ts'
 import { DatabaseWatch } from './database-watch.ts'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
-import type { PartReport } from './part-state.ts'
+import { partsOf, type PartReport } from './part-state.ts'
 import { choosePort, freePort } from './ports.ts'
+import { RoomWatch } from './room-watch.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
 export interface StartOptions {
@@ -54,14 +55,17 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
   const database = starting.use(
     openDatabase(databaseUrl, MAX_CONNECTIONS, (error) => logger.warn({ error }, 'a database connection was lost')),
   )
-  await migrateAll(database.pool, database.db)
+  await migrateAll(database.pool, database.db).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new ConnectionError(`the tables can't be brought up to date: ${reason}`, { cause })
+  })
   await startBusinessClock(database.db, config.clockSpeed)
   if (signal.aborted) return undefined
 
   const gatewayPort = await freePort()
   const gatewayAddress = `127.0.0.1:${gatewayPort}`
   const supervise = (name: string, path: string, environment: Record<string, string>) => {
-    const child = new SupervisedProcess({ name, script: script(path), environment, say })
+    const child = new SupervisedProcess({ name, script: script(path), environment, signal, say })
     const kill = () => child.kill()
     kills.add(kill)
     starting.defer(async () => {
@@ -86,12 +90,7 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
     openPaymentClient({ db: database.db, backendAddress: addressOf(config.host, grpcPort), gatewayAddress, logger }),
   )
   const watch = starting.use(new DatabaseWatch(database.pool))
-  const health = async (): Promise<readonly PartReport[]> => [
-    watch.report(),
-    ...backend.report(),
-    ...gateway.report(),
-    ...(await rooms.health()),
-  ]
+  const health = () => [watch.report(), ...backend.report(), ...gateway.report(), ...rooms.health()]
   await untilHealthy(health, signal)
   if (signal.aborted) return undefined
   const server = await startServer(
@@ -147,12 +146,15 @@ async function startRooms(config: Config, database: Database, logger: Logger, st
   const parked = parkedPg({ pool })
   const inbox = starting.use(createInbox({ db: fromKysely(db) }))
   inbox.startSweeping()
-  const rooms = [
-    starting.use(await startNotifications({ ...config, transport: carriers.commands(), inbox, parked, logger })),
-    starting.use(await startReports({ transport: carriers.events(), inbox, parked, logger })),
-  ]
-  const names = ['notifications', 'reports']
+  const notifications = starting.use(
+    await startNotifications({ ...config, transport: carriers.commands(), inbox, parked, logger }),
+  )
+  const reports = starting.use(await startReports({ transport: carriers.events(), inbox, parked, logger }))
   const bus = starting.use(createBus({ transport: carriers.commands(), source: '/rentsport/web', parked, logger }))
+  const watches = [
+    starting.use(new RoomWatch('notifications', async () => partsOf('notifications', await notifications.health()))),
+    starting.use(new RoomWatch('reports', async () => partsOf('reports', await reports.health()))),
+  ]
   return {
     outbox: carriers.outbox,
     parked: () => parked.list(),
@@ -166,17 +168,14 @@ async function startRooms(config: Config, database: Database, logger: Logger, st
       )
       return { amount_minor, currency }
     },
-    async health(): Promise<readonly PartReport[]> {
-      const lists = await Promise.all(rooms.map((room) => room.health()))
-      return lists.flatMap((parts, index) => parts.map((part) => ({ ...part, part: `${names[index]} ${part.part}` })))
-    },
+    health: () => watches.flatMap((watch) => watch.report()),
   }
 }
 
-async function untilHealthy(health: () => Promise<readonly PartReport[]>, signal: AbortSignal): Promise<void> {
+async function untilHealthy(health: () => readonly PartReport[], signal: AbortSignal): Promise<void> {
   const deadlineMs = Date.now() + READY_TIMEOUT_MS
   for (;;) {
-    const failing = (await health()).filter(({ state }) => state !== 'up')
+    const failing = health().filter(({ state }) => state !== 'up')
     if (failing.length === 0 || signal.aborted) return
     if (Date.now() > deadlineMs) {
       const what = failing.map(({ part, reason }) => `${part} (${reason ?? 'no reason given'})`).join(', ')

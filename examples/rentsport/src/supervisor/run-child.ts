@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { PartReport } from './part-state.ts'
+import { RoomWatch } from './room-watch.ts'
 
 export interface ChildRoom extends AsyncDisposable {
   health(): Promise<readonly PartReport[]>
@@ -24,11 +25,12 @@ export async function runChild(start: () => Promise<ChildRoom>): Promise<void> {
   process.on('disconnect', stop)
   try {
     const room = await start()
+    const watch = new RoomWatch('health', () => room.health())
     while (!stopped.signal.aborted) {
-      const parts = await room.health()
-      if (process.connected) process.send!({ kind: 'health', parts }, () => undefined)
+      if (process.connected) process.send!({ kind: 'health', parts: watch.report() }, () => undefined)
       await delay(REPORT_EVERY_MS, undefined, { signal: stopped.signal }).catch(() => undefined)
     }
+    await watch[Symbol.asyncDispose]()
     await room[Symbol.asyncDispose]()
     process.exit(0)
   } catch (error) {

@@ -6,6 +6,8 @@ export interface SupervisedOptions {
   readonly name: string
   readonly script: string
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Aborted when the whole system ends: a terminal may have told the process the same, and it is not started again. */
+  readonly signal: AbortSignal
   say(line: string): void
 }
 
@@ -73,7 +75,7 @@ export class SupervisedProcess {
       // Not ours: they say what happens when *our* parent ends.
       execArgv: ['--disable-warning=TimeoutNegativeWarning'],
       // Only the parent writes to stdout, where its last line says that all is ready.
-      stdio: ['ignore', 2, 2, 'ipc'],
+      stdio: ['ignore', 'ignore', 2, 'ipc'],
     })
     this.#child = child
     child.on('message', (message) => this.#hear(message as ChildReport))
@@ -81,7 +83,7 @@ export class SupervisedProcess {
     child.once('exit', (code, signal) => {
       this.#child = undefined
       this.#parts = []
-      if (this.#stopping) return
+      if (this.#stopping || this.#options.signal.aborted) return
       const how = signal === null ? `ended with code ${code}` : `was killed by ${signal}`
       this.#state.down(how)
       if (Date.now() - this.#startedAtMs > RAN_WELL_MS) this.#pauseMs = RESTART_FIRST_MS

@@ -25,7 +25,7 @@ beforeAll(async () => {
     },
     quote: (_, days) => Promise.resolve(priceOf({ price_per_day_minor: 100, currency: 'RUB' }, days)),
     async *parked() {},
-    health: () => Promise.resolve([{ part: 'database', state: 'down', sinceMs: 0, reason: 'gone' }]),
+    health: () => [{ part: 'database', state: 'down', sinceMs: 0, reason: 'gone' }],
     pageFolder: '/nowhere',
     pids: () => ({ backend: 1, gateway: undefined }),
   })

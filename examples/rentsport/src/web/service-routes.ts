@@ -84,8 +84,8 @@ export function serviceRoutes(app: OpenAPIHono, services: WebServices): void {
       summary: 'Which parts work',
       responses: { 200: json(health, 'All parts work'), 503: json(health, 'Some part does not, and why') },
     }),
-    async (context) => {
-      const reports = await services.health()
+    (context) => {
+      const reports = services.health()
       const { backend, gateway } = services.pids()
       const working = reports.every(({ state }) => state === 'up')
       const parts = reports.map(({ part, state, sinceMs, reason, lag, pid }) => ({

@@ -38,7 +38,7 @@ export interface WebServices {
   readonly logger: Logger
   quote(equipmentId: number, days: number): Promise<Price>
   parked(): AsyncIterable<ParkedMessage>
-  health(): Promise<readonly PartReport[]>
+  health(): readonly PartReport[]
   /** Built page and its index. */
   readonly pageFolder: string
   pids(): { readonly backend: number | undefined; readonly gateway: number | undefined }
