@@ -1,0 +1,3 @@
+export { amqp } from './transport.ts'
+export { AMQP_DEFAULTS, type AmqpOptions, type AmqpTlsOptions } from './options.ts'
+export type { AmqpChannel, AmqpConfirmChannel, AmqpConnection, AmqpMessage, AmqpProperties } from './client.ts'
