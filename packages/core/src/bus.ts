@@ -51,6 +51,20 @@ export interface RequestCallOptions {
   readonly headers?: SendOptions['headers']
 }
 
+/** What the bus has counted since it was made. */
+export interface BusStats {
+  /** Replies that nobody waits for: too late, duplicates, forged. */
+  readonly lateReplies: number
+  /** Messages that were past their time when they came. */
+  readonly expired: number
+  /** Deliveries of a type or version that the service does not know. */
+  readonly unknownTypes: number
+  /** Messages given up on. */
+  readonly deadLettered: number
+  /** At-most-once messages whose handler failed, and deliveries that failed outside of their handler. */
+  readonly defects: number
+}
+
 /** The running handlers of one service in this process. */
 export interface Service extends AsyncDisposable {
   setConcurrency(concurrency: number): void
@@ -65,19 +79,6 @@ export interface Service extends AsyncDisposable {
 export interface StopOptions {
   /** @default 10_000 */
   readonly drainTimeoutMs?: number | undefined
-}
-
-/** What happened on a bus since it was made, and what is under way. */
-export interface BusStats {
-  /** Replies that came late, twice, or to no request of ours; dropped. */
-  readonly lateReplies: number
-  /** Messages whose deadline had passed before their handler; dropped. */
-  readonly expired: number
-  /** Deliveries of a type that no route handles. */
-  readonly unknownTypes: number
-  readonly deadLettered: number
-  /** Deliveries that ended by a fault of the library or the carrier; they come again. */
-  readonly defects: number
 }
 
 export interface Bus extends AsyncDisposable {
@@ -100,7 +101,8 @@ export interface Bus extends AsyncDisposable {
   subscribe(service: string, routes: readonly Route[], options?: ServiceOptions): Promise<Service>
   /** How carriers and services are, with the reason where one is not well. */
   health(): Promise<readonly PartHealth[]>
-  stats(): BusStats & { readonly pendingRequests: number; readonly pendingPublishes: number }
   stop(options?: StopOptions): Promise<void>
+  /** @throws {UnsupportedError} neither the bus nor its transport keeps any */
   readonly parked: Parked
+  readonly stats: BusStats
 }

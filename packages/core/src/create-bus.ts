@@ -1,163 +1,181 @@
 import type { BusContext } from './bus-context.ts'
-import type { Bus, BusLimits, BusOptions, ServiceOptions, StopOptions } from './bus.ts'
-import type { DataIn, Definition, RequestDefinition } from './definition.ts'
+import { resolveBusOptions, type BusSettings } from './bus-options.ts'
+import type { Bus, BusOptions, BusStats, RequestCallOptions, Service, ServiceOptions, StopOptions } from './bus.ts'
+import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
 import { ClosedError, ConfigError, UnsupportedError } from './errors.ts'
+import type { Route } from './handler.ts'
 import { Intake } from './intake.ts'
-import { silentLogger } from './logger.ts'
 import { encode, type SendOptions } from './message.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Parked } from './parked.ts'
-import { planService, SERVICE_DEFAULTS, type Plan } from './plan-service.ts'
-import { systemPorts } from './ports.ts'
 import { Requests } from './requests.ts'
-import { retryPolicy } from './retry.ts'
+import type { InferOutput, Schema } from './schema.ts'
+import { checkCapabilities, planService, SERVICE_DEFAULTS, type ServicePlan } from './service-plan.ts'
 import { RunningService, type RunningPart } from './service.ts'
 import type { PartHealth } from './transport.ts'
-
-const BUS_DEFAULTS = Object.freeze({ maxPendingRequests: 10_000, maxPendingPublishes: 10_000 })
+import type { WireMessage } from './wire-message.ts'
 
 /**
- * The way to talk and to listen: publishes, asks, and runs the handlers of services over one transport.
+ * Sends, asks and subscribes over a transport, which belongs to the bus from now on.
  * @example await using bus = createBus({ transport: memory(), source: '/billing' })
- * @throws {ConfigError} for a source or limit out of bounds
+ * @throws {ConfigError} for a missing transport or source, or a limit out of bounds
  */
 export function createBus(options: BusOptions): Bus {
-  const { transport, source } = options
-  if (typeof source !== 'string' || source === '' || /\s/.test(source)) {
-    throw new ConfigError('source is no URI reference: give the sender’s name, such as "/billing"')
-  }
-  const limits = limitsOf(options.limits)
-  const ports = { ...systemPorts, ...options.ports }
-  const outgoing = new Outgoing(transport, limits.maxPendingPublishes)
-  const counters = { lateReplies: 0, expired: 0, unknownTypes: 0, deadLettered: 0, defects: 0 }
-  const context: BusContext = {
-    source,
-    parked: options.parked,
-    retry: options.retry ?? retryPolicy(),
-    logger: options.logger ?? silentLogger,
-    ports,
-    outgoing,
-    counters,
-  }
-  const requests = new Requests(ports, limits.maxPendingRequests, () => counters.lateReplies++)
-  const instance = ports.newId()
-  const services = new Map<string, Promise<RunningService>>()
-  let stopping: Promise<void> | undefined
+  return new TransportBus(resolveBusOptions(options))
+}
 
-  const post = async <D extends Definition>(definition: D, data: DataIn<D>, given: SendOptions = {}) => {
-    const message = await encode(definition, data, given, context)
-    await outgoing.publish(message, { signal: given.signal, timeoutMs: given.timeoutMs })
-    return message.id
+class TransportBus implements Bus {
+  readonly #settings: BusSettings
+  readonly #context: BusContext
+  readonly #requests: Requests
+  readonly #services = new Map<string, RunningService | undefined>()
+  #stopping: Promise<void> | undefined
+
+  constructor(settings: BusSettings) {
+    const { transport, limits, ports } = settings
+    const counters = { lateReplies: 0, expired: 0, unknownTypes: 0, deadLettered: 0, defects: 0 }
+    this.#settings = settings
+    this.#context = { ...settings, outgoing: new Outgoing(transport, limits.maxPendingPublishes), counters }
+    this.#requests = new Requests(ports, limits.maxPendingRequests, () => counters.lateReplies++)
   }
 
-  const ask = async (definition: RequestDefinition, data: unknown, call: Parameters<Bus['request']>[2]) => {
-    if (!(call.timeoutMs > 0))
-      throw new ConfigError(`timeoutMs of a request is ${call.timeoutMs}: give milliseconds above 0`)
-    const { timeoutMs, signal, headers } = call
-    const ttlMs = Math.min(timeoutMs, definition.ttlMs ?? Infinity)
-    const message = await encode(definition, data, { ttlMs, headers }, context)
-    return await requests.call(definition, outgoing.carrierOf(definition.destination), call, (correlationId, replyTo) =>
-      outgoing.publish({ ...message, correlationId, replyTo }, { signal, timeoutMs }),
+  get stats(): BusStats {
+    return { ...this.#context.counters }
+  }
+
+  get parked(): Parked {
+    const parked = this.#settings.parked ?? this.#settings.transport.parked
+    if (parked !== undefined) return parked
+    throw new UnsupportedError(
+      `${this.#settings.transport.name} keeps no dead letters: give createBus the option parked`,
     )
   }
 
-  const stop = async ({ drainTimeoutMs }: StopOptions = {}) => {
-    const running = await Promise.allSettled(services.values())
-    await Promise.all(
-      running.flatMap((result) => (result.status === 'fulfilled' ? [result.value.stop({ drainTimeoutMs })] : [])),
+  publish<D extends EventDefinition>(event: D, data: DataIn<D>, options: SendOptions = {}): Promise<string> {
+    return this.#send(event, data, options)
+  }
+
+  send<D extends CommandDefinition>(command: D, data: DataIn<D>, options: SendOptions = {}): Promise<string> {
+    return this.#send(command, data, options)
+  }
+
+  async request<S extends Schema, R extends Schema>(
+    request: RequestDefinition<S, R>,
+    data: DataIn<RequestDefinition<S, R>>,
+    options: RequestCallOptions,
+  ): Promise<InferOutput<R>> {
+    this.#refuseStopped('request')
+    const { timeoutMs, signal, headers } = options
+    if (!(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)) {
+      throw new ConfigError(`timeoutMs of a request is ${timeoutMs}: give milliseconds above 0 and below 24 days`)
+    }
+    const { outgoing } = this.#context
+    const ttlMs = Math.min(timeoutMs, request.ttlMs ?? Infinity)
+    const message = await encode(request, data, { headers, ttlMs }, this.#context)
+    const reply = await this.#requests.call(
+      request,
+      outgoing.carrierOf(message.destination),
+      { timeoutMs, signal },
+      (correlationId, replyTo) => outgoing.publish({ ...message, correlationId, replyTo }, { timeoutMs, signal }),
     )
-    await requests.close()
-    outgoing.close()
-    await transport[Symbol.asyncDispose]()
+    return reply as InferOutput<R>
   }
 
-  const bus: Bus = {
-    publish: post,
-    send: post,
-    request: ask as Bus['request'],
-    async subscribe(service, routes, serviceOptions = {}) {
-      if (stopping !== undefined) throw new ClosedError('subscribe on a stopped bus: make a new one')
-      if (services.has(service)) {
-        throw new ConfigError(`service "${service}" is subscribed already: give all its routes in one call`)
-      }
-      const plans = planService(service, routes, serviceOptions, outgoing, instance)
-      const starting = start(service, plans, serviceOptions)
-      services.set(service, starting)
-      starting.catch(() => services.delete(service))
-      return await starting
-    },
-    async health() {
-      const carriers = await transport.health()
-      const running = await Promise.allSettled(services.values())
-      const own = running.flatMap((result) => (result.status === 'fulfilled' ? result.value.health() : []))
-      return [...carriers, ...own] satisfies readonly PartHealth[]
-    },
-    stop: (stopOptions) => (stopping ??= stop(stopOptions)),
-    stats: () => ({ ...counters, pendingRequests: requests.pending, pendingPublishes: outgoing.pending }),
-    get parked(): Parked {
-      const parked = options.parked ?? transport.parked
-      if (parked !== undefined) return parked
-      throw new UnsupportedError(`${transport.name} keeps no dead letters: give createBus a parked store`)
-    },
-    [Symbol.asyncDispose]: () => bus.stop(),
-  }
-  return Object.freeze(bus)
-
-  async function start(
-    service: string,
-    plans: readonly Plan[],
-    serviceOptions: ServiceOptions,
-  ): Promise<RunningService> {
+  async subscribe(service: string, routes: readonly Route[], options: ServiceOptions = {}): Promise<Service> {
+    this.#refuseStopped('subscribe')
+    if (this.#services.has(service)) {
+      throw new ConfigError(`service "${service}" is subscribed already: give all its routes in one call`)
+    }
+    const plans = planService(service, routes, options, this.#context)
+    // the name is taken at once: two calls at the same moment are two calls
+    this.#services.set(service, undefined)
     const parts: RunningPart[] = []
     try {
-      for (const plan of plans) parts.push(await subscribe(plan, serviceOptions))
+      for (const plan of plans) parts.push(await this.#start(plan, options))
+      // a stop that came meanwhile did not see these
+      this.#refuseStopped('subscribe')
     } catch (error) {
+      this.#services.delete(service)
       await Promise.all(parts.map(({ subscription }) => subscription.stop({ drainTimeoutMs: 0 })))
       throw error
     }
-    return new RunningService(parts, () => services.delete(service))
+    const running = new RunningService(parts, () => this.#services.delete(service))
+    this.#services.set(service, running)
+    return running
   }
 
-  async function subscribe(
-    { carrier, routes, assume, options: wanted }: Plan,
-    given: ServiceOptions,
-  ): Promise<RunningPart> {
-    const { transport: own } = carrier
-    if (own.capabilities.deadLetter !== true && context.parked === undefined && !wanted.ackBefore) {
-      throw new ConfigError(`${own.name} keeps no dead letters: give createBus a parked store`)
-    }
+  async health(): Promise<readonly PartHealth[]> {
+    const carriers = [...this.#context.outgoing.carriers.values()]
+    const parts = await Promise.all(carriers.map(({ transport }) => transport.health()))
+    const named = parts.flatMap((list, index) => {
+      const { name } = carriers[index]!
+      return name === '' ? list : list.map((part) => ({ ...part, part: `${name}: ${part.part}` }))
+    })
+    return [...named, ...[...this.#services.values()].flatMap((service) => service?.health() ?? [])]
+  }
+
+  stop({ drainTimeoutMs = SERVICE_DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
+    return (this.#stopping ??= this.#stop(drainTimeoutMs))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
+  }
+
+  async #stop(drainTimeoutMs: number): Promise<void> {
+    const services = [...this.#services.values()]
+    // handlers that still run may publish and ask until they are done
+    await Promise.all(services.flatMap((service) => (service === undefined ? [] : [service.stop({ drainTimeoutMs })])))
+    this.#context.outgoing.close()
+    await this.#requests.close()
+    await this.#settings.transport[Symbol.asyncDispose]()
+  }
+
+  async #send(definition: Definition, data: unknown, options: SendOptions): Promise<string> {
+    const { outgoing } = this.#context
+    const encoded = encode(definition, data, options, this.#context)
+    const message: WireMessage = encoded instanceof Promise ? await encoded : encoded
+    const { signal, timeoutMs } = options
+    await outgoing.publish(message, { signal, timeoutMs })
+    return message.id
+  }
+
+  async #start(plan: ServicePlan, options: ServiceOptions): Promise<RunningPart> {
+    const { carrier, routes, options: wanted } = plan
+    const { transport } = carrier
+    const { handlerTimeoutMs = SERVICE_DEFAULTS.handlerTimeoutMs, assume } = options
+    const needs = { handlerTimeoutMs, parks: this.#settings.parked !== undefined }
+    checkCapabilities(plan, transport.capabilities, needs)
     const intake = new Intake(
       {
         service: wanted.service,
         routes,
-        assume,
-        concurrency: given.concurrency ?? SERVICE_DEFAULTS.concurrency,
-        handlerTimeoutMs: given.handlerTimeoutMs ?? SERVICE_DEFAULTS.handlerTimeoutMs,
+        assume: assume && routes.find(({ definition }) => definition.wireType === assume.wireType),
+        concurrency: options.concurrency ?? SERVICE_DEFAULTS.concurrency,
+        handlerTimeoutMs,
         maxOpen: wanted.maxOpen,
         ordered: wanted.mode === 'ordered',
         ackBefore: wanted.ackBefore,
-        retry: given.retry ?? context.retry,
-        capabilities: own.capabilities,
+        retry: options.retry ?? this.#settings.retry,
+        capabilities: transport.capabilities,
       },
-      context,
+      this.#context,
     )
-    await own.declare?.({
-      destinations: routes.map(({ definition }) => definition.destination).filter(({ kind }) => kind === 'topic'),
-      subscriptions: [{ service: wanted.service, sources: wanted.sources, mode: wanted.mode }],
-    })
-    const subscription = await own.subscribe(wanted, (delivery) => intake.deliver(delivery))
+    // a queue comes with the subscription, which says how it is made
+    const destinations = routes.map(({ definition }) => definition.destination).filter(({ kind }) => kind === 'topic')
+    await transport.declare?.({ destinations, subscriptions: [wanted] })
+    const subscription = await transport.subscribe(wanted, (delivery) => intake.deliver(delivery))
+    try {
+      checkCapabilities(plan, subscription.capabilities, needs)
+    } catch (error) {
+      await subscription.stop({ drainTimeoutMs: 0 })
+      throw error
+    }
     intake.attach(subscription)
     return { intake, subscription }
   }
-}
 
-function limitsOf(given: BusLimits = {}) {
-  const limits = {
-    maxPendingRequests: given.maxPendingRequests ?? BUS_DEFAULTS.maxPendingRequests,
-    maxPendingPublishes: given.maxPendingPublishes ?? BUS_DEFAULTS.maxPendingPublishes,
+  #refuseStopped(what: string): void {
+    if (this.#stopping !== undefined) throw new ClosedError(`${what} on a stopped bus: make a new one`)
   }
-  for (const [field, value] of Object.entries(limits)) {
-    if (!(value >= 1)) throw new ConfigError(`limits.${field} is ${value}: give a number from 1, or Infinity`)
-  }
-  return limits
 }

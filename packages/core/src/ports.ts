@@ -20,13 +20,21 @@ export interface Ports {
   readonly newId: () => string
 }
 
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** The real clock, timers, randomness, and UUIDv7 ids. */
 export const systemPorts: Ports = Object.freeze({
   clock: { nowMs: () => Date.now() },
   timers: {
     schedule(action, delayMs) {
-      const timer = setTimeout(action, delayMs)
+      let timer = arm(delayMs)
       return () => clearTimeout(timer)
+
+      // a longer timer would fire at once
+      function arm(leftMs: number): NodeJS.Timeout {
+        if (leftMs <= MAX_TIMER_MS) return setTimeout(action, leftMs)
+        return setTimeout(() => (timer = arm(leftMs - MAX_TIMER_MS)), MAX_TIMER_MS)
+      }
     },
   },
   random: () => Math.random(),

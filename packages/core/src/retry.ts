@@ -18,6 +18,8 @@ export interface RetryContext {
   readonly rounds: number
   /** Keyed messages can't be requeued without losing their order. */
   readonly keyed: boolean
+  /** The handler ran out of its own time, which says nothing about a dependency. */
+  readonly timedOut: boolean
   readonly random: () => number
 }
 
@@ -75,7 +77,8 @@ export function retryPolicy(options: RetryOptions = {}): RetryPolicy {
   return (error, _attempt, context) => {
     const code = errorCode(error)
     if (STRAIGHT_TO_DEAD_LETTER.has(code)) return { deadLetter: reasonOf(error) }
-    if (onDependencyError === 'stopTheLine' && isDependencyError(error)) return { stopTheLine: true }
+    if (onDependencyError === 'stopTheLine' && !context.timedOut && isDependencyError(error))
+      return { stopTheLine: true }
     if (context.tries < tries) {
       const boundMs = Math.min(maxMs, firstMs * 2 ** (context.tries - 1))
       return { retryInMs: Math.round(context.random() * boundMs) }

@@ -1,40 +1,40 @@
 import type { Service, StopOptions } from './bus.ts'
 import type { Intake } from './intake.ts'
-import { checkConcurrency, SERVICE_DEFAULTS } from './plan-service.ts'
+import { checkConcurrency, SERVICE_DEFAULTS } from './service-plan.ts'
 import type { PartHealth, Subscription } from './transport.ts'
 
-/** One subscription and what takes in its deliveries. */
+/** One subscription of a service with what its deliveries go through. */
 export interface RunningPart {
   readonly intake: Intake
   readonly subscription: Subscription
 }
 
-/** The running handlers of a service in this process: one subscription per carrier (R8). */
+/** The running handlers of a service in this process: one subscription per carrier and way of acking (R8). */
 export class RunningService implements Service {
   readonly ended: Promise<Error | undefined>
-  readonly #running: readonly RunningPart[]
+  readonly #parts: readonly RunningPart[]
   readonly #onStopped: () => void
   #stopping: Promise<void> | undefined
 
-  constructor(running: readonly RunningPart[], onStopped: () => void) {
-    this.#running = running
+  constructor(parts: readonly RunningPart[], onStopped: () => void) {
+    this.#parts = parts
     this.#onStopped = onStopped
-    this.ended = Promise.all(running.map(({ subscription }) => subscription.ended)).then((ends) =>
-      ends.find((end) => end),
+    this.ended = Promise.all(parts.map(({ subscription }) => subscription.ended)).then((ends) =>
+      ends.find((end) => end !== undefined),
     )
   }
 
   setConcurrency(concurrency: number): void {
     checkConcurrency(concurrency)
-    for (const { intake } of this.#running) intake.setConcurrency(concurrency)
+    for (const { intake } of this.#parts) intake.setConcurrency(concurrency)
   }
 
   pause(): void {
-    for (const { intake } of this.#running) intake.pause()
+    for (const { intake } of this.#parts) intake.pause()
   }
 
   resume(): void {
-    for (const { intake } of this.#running) intake.resume()
+    for (const { intake } of this.#parts) intake.resume()
   }
 
   stop({ drainTimeoutMs = SERVICE_DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {
@@ -46,13 +46,13 @@ export class RunningService implements Service {
   }
 
   health(): readonly PartHealth[] {
-    return this.#running.map(({ intake }) => intake.health())
+    return this.#parts.map(({ intake }) => intake.health())
   }
 
   async #stop(drainTimeoutMs: number): Promise<void> {
     await Promise.all(
-      this.#running.map(({ intake, subscription }) => {
-        // the carrier first recalls, so that what the intake gives back does not come again
+      this.#parts.map(({ intake, subscription }) => {
+        // the carrier recalls first, so that what the intake gives back does not come again
         const stopped = subscription.stop({ drainTimeoutMs })
         intake.stop()
         return stopped

@@ -154,6 +154,23 @@ const mutants: Record<string, { readonly caughtBy: string; readonly says: string
     says: 'deliveries while the first was open',
     make: () => ({}),
   },
+  'gives replies to the wrong request': {
+    caughtBy: '36',
+    says: 'got the reply of another',
+    make: () => {
+      // swapped by twos at each address, so that every request gets an answer
+      const held = new Map<unknown, WireMessage>()
+      return {
+        onReply: (reply, onReply) => {
+          const first = held.get(onReply)
+          if (first === undefined) return void held.set(onReply, reply)
+          held.delete(onReply)
+          onReply({ ...reply, correlationId: first.correlationId })
+          onReply({ ...first, correlationId: reply.correlationId })
+        },
+      }
+    },
+  },
   'mixes up topics whose names differ by case': {
     caughtBy: '4',
     says: 'lost',

@@ -13,7 +13,7 @@ export function createParkedList(): ParkedStore {
         parked.set(handle, { ...message, handle })
         return Promise.resolve()
       }),
-    // eslint-disable-next-line @typescript-eslint/require-await -- the face is asynchronous
+
     async *list(filter = {}) {
       for (const entry of parked.values()) {
         if (filter.service !== undefined && filter.service !== entry.service) continue

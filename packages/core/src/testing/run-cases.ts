@@ -26,7 +26,7 @@ export class CaseRun {
   /** The result of a case; starts it, and those after it that may run beside it. */
   result(suiteCase: SuiteCase): Promise<CaseResult> {
     const index = this.cases.indexOf(suiteCase)
-    for (const each of this.cases.slice(index, index + this.options.concurrent)) this.#start(each)
+    for (const each of this.cases.slice(index, index + this.options.concurrent)) void this.#start(each)
     return this.#start(suiteCase)
   }
 

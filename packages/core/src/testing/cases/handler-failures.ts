@@ -12,7 +12,7 @@ const FAILURES: Record<string, (signal: AbortSignal) => void | Promise<void>> = 
     throw new Error('as planned')
   },
   rejects: () => Promise.reject(new Error('as planned')),
-  // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- users' code does it
+
   'rejects with a text': () => Promise.reject('as planned'),
   'throws nothing': () => {
     // eslint-disable-next-line @typescript-eslint/only-throw-error -- users' code does it

@@ -1,0 +1,47 @@
+import type { BusLimits, BusOptions } from './bus.ts'
+import { ConfigError } from './errors.ts'
+import { silentLogger, type Logger } from './logger.ts'
+import type { ParkedStore } from './parked.ts'
+import { systemPorts, type Ports } from './ports.ts'
+import { retryPolicy, type RetryPolicy } from './retry.ts'
+import type { Transport } from './transport.ts'
+
+export const BUS_LIMITS = Object.freeze({ maxPendingRequests: 10_000, maxPendingPublishes: 10_000 })
+
+/** The options of a bus, checked and complete. */
+export interface BusSettings {
+  readonly transport: Transport
+  readonly source: string
+  readonly parked: ParkedStore | undefined
+  readonly retry: RetryPolicy
+  readonly logger: Logger
+  readonly limits: { readonly [Name in keyof BusLimits]-?: number }
+  readonly ports: Ports
+}
+
+/** @throws {ConfigError} for a missing transport or source, or a limit out of bounds */
+export function resolveBusOptions(options: BusOptions): BusSettings {
+  const { transport, source } = options
+  if (typeof transport?.publish !== 'function' || typeof transport.subscribe !== 'function') {
+    throw new ConfigError('transport is missing: give one such as memory() or amqp({ url })')
+  }
+  if (typeof source !== 'string' || source === '' || /\s/.test(source)) {
+    throw new ConfigError(`source is ${JSON.stringify(source)}: give a URI reference such as "/billing"`)
+  }
+  const limits = {
+    maxPendingRequests: options.limits?.maxPendingRequests ?? BUS_LIMITS.maxPendingRequests,
+    maxPendingPublishes: options.limits?.maxPendingPublishes ?? BUS_LIMITS.maxPendingPublishes,
+  }
+  for (const [field, value] of Object.entries(limits)) {
+    if (!(value >= 1)) throw new ConfigError(`limits.${field} is ${value}: give a number from 1`)
+  }
+  return Object.freeze({
+    transport,
+    source,
+    parked: options.parked,
+    retry: options.retry ?? retryPolicy(),
+    logger: options.logger ?? silentLogger,
+    limits,
+    ports: { ...systemPorts, ...options.ports },
+  })
+}
