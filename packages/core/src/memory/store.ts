@@ -3,7 +3,6 @@ import { subjectMatches } from '../subject.ts'
 import type { Source, SubscribeOptions } from '../transport.ts'
 import type { Destination, WireHeaders, WireMessage } from '../wire-message.ts'
 import type { MemorySettings } from './options.ts'
-import type { MemorySubscription } from './subscription.ts'
 
 /** One message on its way to one service. */
 export interface Entry {
@@ -13,6 +12,14 @@ export interface Entry {
   readonly sequence: number
   attempt: number
   notes: WireHeaders | undefined
+}
+
+/** An instance of the service, as its store sees it. */
+export interface Taker {
+  hasRoom(entry: Entry): boolean
+  take(entry: Entry): void
+  /** Starts what waited in the instance itself. */
+  openBacklog(): void
 }
 
 interface Waiter {
@@ -33,10 +40,10 @@ export class Store {
   readonly #settings: MemorySettings
   readonly #pending = new Fifo<Entry>()
   readonly #waiters = new Fifo<Waiter>()
-  readonly #subscriptions: MemorySubscription[] = []
+  readonly #subscriptions: Taker[] = []
   readonly #timers = new Set<() => void>()
   /** Which instance has a key in its hands, and how many messages of it. */
-  readonly #owners = new Map<string, { readonly subscription: MemorySubscription; count: number }>()
+  readonly #owners = new Map<string, { readonly subscription: Taker; count: number }>()
   #size = 0
   #bytes = 0
   #turn = 0
@@ -150,12 +157,12 @@ export class Store {
     this.#timers.add(cancel)
   }
 
-  join(subscription: MemorySubscription): void {
+  join(subscription: Taker): void {
     this.#subscriptions.push(subscription)
     this.wake()
   }
 
-  leave(subscription: MemorySubscription): void {
+  leave(subscription: Taker): void {
     const index = this.#subscriptions.indexOf(subscription)
     if (index >= 0) this.#subscriptions.splice(index, 1)
     this.wake()
@@ -197,7 +204,7 @@ export class Store {
     }
   }
 
-  #choose(entry: Entry): MemorySubscription | undefined {
+  #choose(entry: Entry): Taker | undefined {
     const free = this.#nextFree(entry)
     const { orderingKey } = entry.message
     if (free === undefined || this.mode !== 'ordered' || orderingKey === undefined) return free
@@ -210,7 +217,7 @@ export class Store {
     return owner.subscription
   }
 
-  #nextFree(entry: Entry): MemorySubscription | undefined {
+  #nextFree(entry: Entry): Taker | undefined {
     const count = this.#subscriptions.length
     for (let step = 0; step < count; step++) {
       const subscription = this.#subscriptions[(this.#turn + step) % count]!
