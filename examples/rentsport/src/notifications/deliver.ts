@@ -1,12 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Transporter } from 'nodemailer'
-import type { PersonTable } from '../database/tables.ts'
-import { render } from './render.ts'
 import type { Notification } from '../contracts/notifications.ts'
-
-/** The person as far as is known; a foreign producer may name somebody who is not in our table. */
-export type Recipient = Pick<PersonTable, 'name' | 'email' | 'phone' | 'language' | 'channel'>
+import type { Recipient } from './recipient.ts'
+import { render } from './render.ts'
 
 export interface Delivery {
   readonly messageId: string

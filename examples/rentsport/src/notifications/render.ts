@@ -1,5 +1,5 @@
 import type { Notification } from '../contracts/notifications.ts'
-import type { Recipient } from './deliver.ts'
+import type { Recipient } from './recipient.ts'
 
 const SUBJECTS = {
   RENTAL_EXPIRED: { en: 'Your rental has expired', ru: 'Срок аренды истёк' },

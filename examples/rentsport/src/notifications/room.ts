@@ -6,12 +6,14 @@ import {
   type ParkedStore,
   type PartHealth,
   type Transport,
+  UnrecoverableError,
 } from '@waybill/core'
 import type { Inbox } from '@waybill/outbox-pg'
 import { createTransport } from 'nodemailer'
 import { NotifyMaintenanceRequired, NotifyRentalExpired, type Notification } from '../contracts/notifications.ts'
 import type { RentalTransaction } from '../rentals/rental-outbox.ts'
-import { byMailbox, bySmtp, type Recipient, type Way } from './deliver.ts'
+import { byMailbox, bySmtp, type Way } from './deliver.ts'
+import type { Recipient } from './recipient.ts'
 
 export interface NotificationRoomOptions {
   readonly transport: Transport
@@ -46,10 +48,14 @@ export async function startNotifications(options: NotificationRoomOptions): Prom
   return { health: () => bus.health(), [Symbol.asyncDispose]: () => bus.stop() }
 }
 
+/** The delivery's transaction waits for the mail server: not for long. */
+const SMTP_TIMEOUTS = { connectionTimeout: 5_000, greetingTimeout: 5_000, socketTimeout: 10_000 } as const
+
 type DeliveryContext = Context & { readonly trx: RentalTransaction }
 
 function deliveryOf({ dataDir, smtpUrl }: NotificationRoomOptions) {
-  const email: Way = smtpUrl === undefined ? byMailbox(dataDir, 'email') : bySmtp(createTransport(smtpUrl))
+  const email: Way =
+    smtpUrl === undefined ? byMailbox(dataDir, 'email') : bySmtp(createTransport({ url: smtpUrl, ...SMTP_TIMEOUTS }))
   const ways = { email, sms: byMailbox(dataDir, 'sms'), push: byMailbox(dataDir, 'push') }
   return async (notification: Notification, { trx, message, service }: DeliveryContext): Promise<void> => {
     const recipient = await recipientOf(trx, notification.user_id)
@@ -67,9 +73,17 @@ function deliveryOf({ dataDir, smtpUrl }: NotificationRoomOptions) {
         channels,
       })
       .execute()
+      .catch(refuseData)
     // Last, so that a database that refuses the row keeps the mail from leaving.
     for (const channel of channels) await ways[channel]({ messageId: message.id, notification, recipient })
   }
+}
+
+/** SQLSTATE class 22: the values themselves, such as a NUL in the text or a year that is none. Trying again is no help. */
+function refuseData(error: unknown): never {
+  const { code } = error as { code?: unknown }
+  if (typeof code !== 'string' || !code.startsWith('22')) throw error
+  throw new UnrecoverableError(`the notification can't be kept: ${(error as Error).message}`, { cause: error })
 }
 
 /** Somebody unknown gets it all the same: another producer may know people that we don't. */
