@@ -1,8 +1,10 @@
 import { test } from 'vitest'
+import { freePort } from './supervisor/ports.ts'
 import { runRentSport } from './test-rentsport.ts'
 import {
   everythingHandledOnce,
   killInTheMiddleOfTen,
+  paysFromOutside,
   quoteAnswered,
   statusesLive,
   stopsCleanly,
@@ -12,8 +14,10 @@ import {
 const CLOCK_SPEED = '100000'
 
 test('without brokers: live statuses, a killed backend, each payment final once, a clean stop', async () => {
-  await using system = await runRentSport({ CLOCK_SPEED })
+  const grpcPort = await freePort()
+  await using system = await runRentSport({ CLOCK_SPEED, GRPC_PORT: String(grpcPort) })
   await quoteAnswered(system)
+  await paysFromOutside(system, `127.0.0.1:${grpcPort}`)
   await statusesLive(system)
   await everythingHandledOnce(system, await killInTheMiddleOfTen(system))
   await stopsCleanly(system)

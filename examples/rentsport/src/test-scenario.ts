@@ -1,3 +1,6 @@
+import { credentials, loadPackageDefinition, type Client, type ClientDuplexStream } from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { eventually, paymentEvents, type RunningRentSport, type ServerEvent } from './test-rentsport.ts'
 
@@ -96,6 +99,40 @@ export async function statusesLive(system: RunningRentSport): Promise<void> {
   const again: ServerEvent[] = []
   for await (const event of paymentEvents(system.url, payment_id, 4)) again.push(event)
   expect(again).toEqual([])
+}
+
+type PaymentStream = ClientDuplexStream<object, { payment_id: string; status: string; message: string }>
+
+/** A client that knows nothing but `payment.proto`: pays, asks again under the same id, and errs. */
+export async function paysFromOutside(system: RunningRentSport, address: string): Promise<void> {
+  const proto = loadSync(fileURLToPath(new URL('./contracts/payment.proto', import.meta.url)), { keepCase: true })
+  const { PaymentService } = loadPackageDefinition(proto) as unknown as {
+    PaymentService: new (address: string, with_: object) => Client & { ProcessPayment(): PaymentStream }
+  }
+  const client = new PaymentService(address, credentials.createInsecure())
+  const request = { payment_id: 'outside-1', user_id: 'somebody', amount: 19.99, currency: 'EUR', payment_method: GOOD }
+  const pay = async (...requests: object[]) => {
+    const stream = client.ProcessPayment()
+    for (const one of requests) stream.write(one)
+    stream.end()
+    const seen: { status: string; atMs: number }[] = []
+    for await (const { status } of stream) seen.push({ status, atMs: Date.now() })
+    return seen
+  }
+  try {
+    const first = await pay(request)
+    expect(first.map(({ status }) => status)).toEqual(['PENDING', 'PROCESSING', 'VALIDATING', 'COMPLETED'])
+    expect(first[3]!.atMs - first[0]!.atMs).toBeGreaterThan(500)
+    expect((await pay(request)).map(({ status }) => status)).toEqual(first.map(({ status }) => status))
+    expect((await pay({ ...request, amount: 0.1 + 0.2, payment_id: 'outside-2' })).map(({ status }) => status)).toEqual(
+      ['FAILED'],
+    )
+    expect(await system.get('/api/charges?payment_id=outside-1')).toMatchObject([
+      { amount_minor: 1999, currency: 'EUR' },
+    ])
+  } finally {
+    client.close()
+  }
 }
 
 /** Web asks the backend by request and reply. */

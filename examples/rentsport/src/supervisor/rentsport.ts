@@ -109,6 +109,7 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
     port,
   )
   starting.use(server)
+  say(`payments are taken by gRPC at ${addressOf(config.host, grpcPort)}`)
   const running = starting.move()
   const { host } = config
   return {
