@@ -1,4 +1,4 @@
-import { ClosedError, ConfigError, ConnectionError, reasonOf, sleep } from '@waybill/core'
+import { ClosedError, ConfigError, ConnectionError, TimeoutError, reasonOf, sleep } from '@waybill/core'
 import type { MessagingError, PartHealth } from '@waybill/core'
 import type { AmqpConnection } from './client.ts'
 import { dial } from './dial.ts'
@@ -104,6 +104,22 @@ export class Link {
       signal.addEventListener('abort', onAbort, { once: true })
       this.#ending.signal.addEventListener('abort', onAbort, { once: true })
     })
+  }
+
+  /**
+   * The live session within a time; the reason of the last failure where there is one.
+   * @throws {ConfigError} @throws {ConnectionError} @throws {TimeoutError} or the given signal's reason
+   */
+  async readyWithin(timeoutMs: number, signal?: AbortSignal): Promise<Session> {
+    const late = new AbortController()
+    const cancel = this.#options.ports.timers.schedule(() => {
+      late.abort(this.#failure ?? new TimeoutError(`RabbitMQ not reached within ${timeoutMs} ms (connectTimeoutMs)`))
+    }, timeoutMs)
+    try {
+      return await this.ready(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]), false)
+    } finally {
+      cancel()
+    }
   }
 
   health(): PartHealth {

@@ -160,8 +160,7 @@ export class DeadLetters implements Parked {
     see: (channel: AmqpChannel, raw: AmqpMessage) => boolean,
     then?: (channel: AmqpChannel) => Promise<void>,
   ): Promise<void> {
-    const limit = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])])
-    const session = await this.#link.ready(limit, false)
+    const session = await this.#link.readyWithin(timeoutMs, signal)
     await this.#topology.declareDeadLetters(session, service)
     const channel = await session.connection.createChannel()
     channel.on('error', (error: Error) => {

@@ -5,6 +5,7 @@ import type { AmqpConfirmChannel, AmqpMessage } from './client.ts'
 import type { Link, Session } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { TopologyRoom } from './topology.ts'
+import { label, lostWith, notReached, unknown, unroutable } from './publish-faults.ts'
 import { OWN, countHeader, refused } from './wire.ts'
 import type { Outgoing } from './wire.ts'
 
@@ -165,7 +166,7 @@ export class ConfirmPublisher {
     if (this.#stopping.signal.aborted) throw this.#stopping.signal.reason as Error
     this.#link.start()
     const { failure } = this.#link
-    if (failure instanceof ConfigError) throw notReached(failure)
+    if (failure instanceof ConfigError || (failure && this.#options.connection !== undefined)) throw notReached(failure)
     const { resolve, reject, ...rest } = given
     const entry: Entry = {
       ...rest,
@@ -237,31 +238,13 @@ export class ConfirmPublisher {
       if (this.#channel === channel) this.#channel = undefined
       const waiting = [...this.#written.values()]
       this.#written.clear()
-      for (const entry of waiting) entry.settle(this.#lostWith(entry, reason))
+      for (const entry of waiting) entry.settle(lostWith(entry, reason))
       // the connection lives: only the channel was closed, over one bad message
       if (!session.lost.aborted && this.#session === session) void this.#open(session)
     })
     this.#full = false
     this.#channel = channel
     this.#pump()
-  }
-
-  /** The broker closes the whole channel over one message: find out whose fault it was. */
-  #lostWith(entry: Entry, reason: (Error & { code?: number }) | undefined): PublishError {
-    const { outgoing, destination } = entry
-    const text = reason?.message ?? ''
-    const exchange = /exchange '([^']*)'/.exec(text)?.[1]
-    if ((reason?.code === 404 || reason?.code === 403) && exchange === outgoing.exchange) {
-      return new PublishError(`publish to ${label(destination)} refused: ${text.slice(0, 200)}`, {
-        scope: 'destination',
-        cause: reason,
-      })
-    }
-    const size = /message size (\d+)/.exec(text)?.[1]
-    if (reason?.code === 406 && size !== undefined && Number(size) === outgoing.content.length) {
-      return refused(`a body of ${size} bytes is over the broker's max_message_size`)
-    }
-    return unknown(text === '' ? 'the connection was lost' : text.slice(0, 200), reason)
   }
 
   #pump(): void {
@@ -323,12 +306,13 @@ export class ConfirmPublisher {
   #write(channel: AmqpConfirmChannel, entry: Entry): boolean {
     const number = ++this.#number
     const { exchange, routingKey, content, mandatory, properties } = entry.outgoing
-    if (mandatory) properties.headers[OWN.publish] = number
+    if (mandatory) {
+      properties.mandatory = true
+      properties.headers[OWN.publish] = number
+    }
     let room: boolean
     try {
-      room = channel.publish(exchange, routingKey, content, { ...properties, mandatory }, (error) =>
-        this.#answered(number, entry, error),
-      )
+      room = channel.publish(exchange, routingKey, content, properties, (error) => this.#answered(number, entry, error))
     } catch (error) {
       if ((error as Error).name === 'IllegalOperationError') {
         this.#channel = undefined // its close event is on the way
@@ -375,26 +359,4 @@ export class ConfirmPublisher {
       for (const entry of state) entry.settle(refusal)
     }
   }
-}
-
-function label({ kind, name }: Destination): string {
-  return `${kind} "${name}"`
-}
-
-function unroutable({ destination, returned }: Entry): PublishError {
-  const text = `publish to ${label(destination)}: nobody is bound (${returned})`
-  if (destination.kind === 'reply') return new PublishError(`${text}, the requester is gone`, { retryable: false })
-  return new PublishError(`${text}: start or declare what reads it`, { scope: 'destination' })
-}
-
-function notReached(cause: Error): PublishError {
-  return new PublishError(`not published, RabbitMQ is not reached: ${cause.message}`, { scope: 'transport', cause })
-}
-
-function unknown(reason: string, cause?: Error): PublishError {
-  return new PublishError(`not known whether RabbitMQ has the message: ${reason}`, {
-    scope: 'transport',
-    mayExist: true,
-    ...(cause !== undefined && { cause }),
-  })
 }

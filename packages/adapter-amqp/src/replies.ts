@@ -45,7 +45,7 @@ export async function openReplies(
     return { channel, lost }
   }
 
-  const first = await open(await link.ready(AbortSignal.any([ending.signal, timeout(options)]), false))
+  const first = await open(await link.readyWithin(options.connectTimeoutMs))
   const running = (async () => {
     let current: Awaited<ReturnType<typeof open>> | undefined = first
     for (let attempt = 0; !ending.signal.aborted; attempt++) {
@@ -81,8 +81,4 @@ export async function openReplies(
       await running
     },
   }
-}
-
-function timeout(options: ResolvedOptions): AbortSignal {
-  return AbortSignal.timeout(options.connectTimeoutMs)
 }

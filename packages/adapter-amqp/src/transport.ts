@@ -113,8 +113,7 @@ class AmqpTransport implements Transport {
    */
   async declare(topology: Topology, { signal, timeoutMs }: CallOptions = {}): Promise<void> {
     this.#checkOpen()
-    const limit = AbortSignal.timeout(timeoutMs ?? this.#options.connectTimeoutMs)
-    const session = await this.#ready(signal === undefined ? limit : AbortSignal.any([signal, limit]))
+    const session = await this.#links.publish.readyWithin(timeoutMs ?? this.#options.connectTimeoutMs, signal)
     for (const { kind, name } of topology.destinations) {
       if (kind === 'topic') await this.#topology.declareExchange(session, name)
     }
@@ -187,14 +186,6 @@ class AmqpTransport implements Transport {
   #problem(): string | undefined {
     for (const { problem } of this.#subscriptions.values()) if (problem !== undefined) return problem
     return undefined
-  }
-
-  async #ready(limit: AbortSignal) {
-    try {
-      return await this.#links.publish.ready(limit, false)
-    } catch (error) {
-      throw (limit.aborted ? this.#links.publish.failure : undefined) ?? error
-    }
   }
 
   #checkOpen(): void {

@@ -14,6 +14,8 @@ export interface Outgoing {
 export type OutgoingProperties = Omit<AmqpProperties, 'headers'> & {
   readonly headers: Record<string, unknown>
   readonly persistent: boolean
+  /** Where amqplib looks for it; set when it is sent. */
+  mandatory?: boolean
 }
 
 /**
