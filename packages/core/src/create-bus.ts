@@ -64,7 +64,6 @@ class TransportBus implements Bus {
     data: DataIn<RequestDefinition<S, R>>,
     options: RequestCallOptions,
   ): Promise<InferOutput<R>> {
-    this.#refuseStopped('request')
     const { timeoutMs, signal, headers } = options
     if (!(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)) {
       throw new ConfigError(`timeoutMs of a request is ${timeoutMs}: give milliseconds above 0 and below 24 days`)

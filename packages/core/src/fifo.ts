@@ -1,6 +1,6 @@
-/** A queue that takes and gives at both ends in constant time, on a ring that grows and never shrinks below its start. */
+/** A queue that takes and gives at both ends in constant time, on a ring whose size is a power of two. */
 export class Fifo<T> {
-  #ring: (T | undefined)[] = new Array<T | undefined>(16)
+  #ring: (T | undefined)[] = new Array<T | undefined>(2)
   #head = 0
   #length = 0
 

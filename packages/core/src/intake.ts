@@ -47,6 +47,8 @@ export class Intake implements RetryHost {
   readonly #line: Line
   readonly #run: Next
   readonly #held = new Set<Work>()
+  /** Messages between two tries, and how to end their wait. */
+  readonly #backingOff = new Map<Work, () => void>()
   readonly #watched = new WeakSet<AbortSignal>()
   #capabilities: Capabilities
   #subscription: Subscription | undefined
@@ -156,19 +158,29 @@ export class Intake implements RetryHost {
   }
 
   async backOff(work: Work, delayMs: number): Promise<void> {
-    const lane = work.lane!
+    const { recalled, signal } = work.delivery
+    recalled.throwIfAborted()
+    signal.throwIfAborted()
     this.#lanes.suspend()
-    this.#pump()
-    try {
-      if (delayMs > 0) await sleep(this.ports.timers, delayMs, work.delivery.recalled)
-    } finally {
-      await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve) => {
+      const again = () => {
         work.goOn = resolve
-        this.#lanes.resume(lane, work)
+        this.#lanes.resume(work.lane!, work)
         this.#pump()
+      }
+      const cancel = delayMs > 0 ? this.ports.timers.schedule(again, delayMs) : undefined
+      this.#backingOff.set(work, () => {
+        cancel?.()
+        work.goOn = undefined
+        this.#lanes.resumeNow(work)
+        resolve()
       })
-    }
-    work.delivery.recalled.throwIfAborted()
+      if (cancel === undefined) again()
+      else this.#pump()
+    })
+    this.#backingOff.delete(work)
+    recalled.throwIfAborted()
+    signal.throwIfAborted()
   }
 
   stopTheLine(reason: string): 'release' | { readonly waitMs: number } {
@@ -243,7 +255,7 @@ export class Intake implements RetryHost {
   async #process(work: Work, lane: Lane<Work>): Promise<void> {
     let settlement = RELEASE
     try {
-      settlement = work.route === undefined ? await this.#unknown(work) : await this.#run(this.#identified(work))
+      settlement = await this.#outcomeOf(work)
       if (settlement.outcome === 'ack') this.#line.worked()
     } catch (error) {
       // only at most once, or a delivery that is not ours any more, comes here
@@ -259,16 +271,20 @@ export class Intake implements RetryHost {
     this.#pump()
   }
 
-  #identified(work: Work): Work {
-    if (work.message.id !== '') return work
+  #outcomeOf(work: Work): Promise<Settlement> {
+    if (work.route === undefined) return this.#unknown(work)
+    if (this.#identify(work)) return this.#run(work)
+    return this.deadLetter(work, 'no id: give the service the option assume, or let the producer send one')
+  }
+
+  /** A foreign message without an id is known by its place, or by its content where foreign ones are expected (R9). */
+  #identify(work: Work): boolean {
+    if (work.message.id !== '') return true
     const { position } = work.delivery
-    const id =
-      position ??
-      createHash('sha256')
-        .update(work.message.body ?? '')
-        .digest('hex')
-    ;(work as { message: WireMessage }).message = { ...work.message, id }
-    return work
+    if (position === undefined && this.#options.assume === undefined) return false
+    const content = () => createHash('sha256').update(work.message.body ?? '')
+    work.message = { ...work.message, id: position ?? content().digest('hex') }
+    return true
   }
 
   #routeOf({ type }: WireMessage): Route | undefined {
@@ -338,14 +354,20 @@ export class Intake implements RetryHost {
 
   /** Gives back what has not started. */
   #release(leaves: (work: Work) => boolean): void {
-    for (const work of this.#lanes.extract((item) => item.goOn === undefined && leaves(item))) work.settle(RELEASE)
+    for (const work of this.#lanes.extract(leaves)) work.settle(RELEASE)
     this.#pump()
+  }
+
+  /** What was taken back is not started, and what waits between two tries ends. */
+  #sweep(): void {
+    const takenBack = ({ delivery }: Work) => delivery.recalled.aborted || delivery.signal.aborted
+    for (const [work, end] of [...this.#backingOff]) if (takenBack(work)) end()
+    this.#release(takenBack)
   }
 
   #watch(signal: AbortSignal): void {
     if (this.#watched.has(signal)) return
     this.#watched.add(signal)
-    const sweep = () => this.#release(({ delivery }) => delivery.recalled.aborted || delivery.signal.aborted)
-    signal.addEventListener('abort', sweep, { once: true })
+    signal.addEventListener('abort', () => this.#sweep(), { once: true })
   }
 }

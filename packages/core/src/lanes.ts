@@ -4,6 +4,8 @@ import { Fifo } from './fifo.ts'
 export interface Lane<T> {
   readonly key: string | undefined
   readonly items: Fifo<T>
+  /** An item of it is running, or waits between two tries: no other of its key may start. */
+  busy: boolean
 }
 
 /**
@@ -12,7 +14,10 @@ export interface Lane<T> {
  */
 export class Lanes<T> {
   readonly #byKey = new Map<string, Lane<T>>()
+  /** Lanes in the order of their turns; one that is busy or empty when its turn comes is passed over. */
   readonly #ready = new Fifo<Lane<T>>()
+  /** Items that were started and want to go on. */
+  readonly #goingOn = new Fifo<{ readonly lane: Lane<T>; readonly item: T }>()
   #waiting = 0
   #running = 0
   concurrency: number
@@ -32,9 +37,9 @@ export class Lanes<T> {
 
   add(key: string | undefined, item: T): void {
     this.#waiting++
-    let lane = key === undefined ? undefined : this.#byKey.get(key)
-    if (lane !== undefined) return lane.items.push(item)
-    lane = { key, items: new Fifo() }
+    const known = key === undefined ? undefined : this.#byKey.get(key)
+    if (known !== undefined) return known.items.push(item)
+    const lane = { key, items: new Fifo<T>(), busy: false }
     if (key !== undefined) this.#byKey.set(key, lane)
     lane.items.push(item)
     this.#ready.push(lane)
@@ -42,14 +47,20 @@ export class Lanes<T> {
 
   /** The next item that may run now; its lane stays closed until `finish`. */
   take(): { readonly lane: Lane<T>; readonly item: T } | undefined {
-    while (this.#running < this.concurrency) {
-      const lane = this.#ready.shift()
-      if (lane === undefined) return undefined
+    if (this.#running >= this.concurrency) return undefined
+    const again = this.#goingOn.shift()
+    if (again !== undefined) {
+      this.#running++
+      return again
+    }
+    for (let lane = this.#ready.shift(); lane !== undefined; lane = this.#ready.shift()) {
+      if (lane.busy) continue
       const item = lane.items.shift()
       if (item === undefined) {
-        if (lane.key !== undefined) this.#byKey.delete(lane.key)
+        this.#forget(lane)
         continue
       }
+      lane.busy = true
       this.#waiting--
       this.#running++
       return { lane, item }
@@ -60,8 +71,9 @@ export class Lanes<T> {
   /** The lane's item is done; the next of its key goes to the end of the line. */
   finish(lane: Lane<T>): void {
     this.#running--
+    lane.busy = false
     if (lane.items.length > 0) this.#ready.push(lane)
-    else if (lane.key !== undefined) this.#byKey.delete(lane.key)
+    else this.#forget(lane)
   }
 
   /** Lets others run while the lane's item waits; its key stays closed. */
@@ -69,19 +81,26 @@ export class Lanes<T> {
     this.#running--
   }
 
-  /** The lane's item goes on as soon as `take` comes to it, before the others of its key. */
+  /** The lane's suspended item goes on as soon as `take` comes to it, before any that has not started. */
   resume(lane: Lane<T>, item: T): void {
-    this.#waiting++
-    lane.items.unshift(item)
-    this.#ready.push(lane)
+    this.#goingOn.push({ lane, item })
+  }
+
+  /** The suspended item goes on at once, above the limit if need be: it was taken back, and only has to end. */
+  resumeNow(item: T): void {
+    this.#goingOn.extract((other) => other.item === item)
+    this.#running++
   }
 
   /** Takes out items that have not started, in order within each key. */
   extract(leaves: (item: T) => boolean): T[] {
     const out: T[] = []
-    const seen = new Set<Lane<T>>([...this.#byKey.values(), ...this.#ready])
-    for (const lane of seen) out.push(...lane.items.extract(leaves))
+    for (const lane of new Set([...this.#byKey.values(), ...this.#ready])) out.push(...lane.items.extract(leaves))
     this.#waiting -= out.length
     return out
+  }
+
+  #forget({ key }: Lane<T>): void {
+    if (key !== undefined) this.#byKey.delete(key)
   }
 }

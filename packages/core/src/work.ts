@@ -8,7 +8,7 @@ import type { WireMessage } from './wire-message.ts'
 export class Work {
   readonly delivery: Delivery
   /** As its sender wrote it, without notes. */
-  readonly message: WireMessage
+  message: WireMessage
   readonly route: Route | undefined
   /** Failures before this delivery. */
   readonly failuresBefore: number
