@@ -14,13 +14,18 @@ const POOL = { connectionTimeoutMillis: 5_000, idleTimeoutMillis: 30_000, statem
 /** `onError` hears of idle connections that broke; the pool replaces them by itself. */
 export function openDatabase(url: string, maxConnections: number, onError: (error: Error) => void): Database {
   const pool = new Pool({ connectionString: url, max: maxConnections, ...POOL })
-  pool.on('error', onError)
+  let closed = false
+  // The pool's end does not wait for the last farewell of each connection.
+  pool.on('error', (error) => closed || onError(error))
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
   return {
     url,
     pool,
     db,
-    // Kysely ends the pool it was given.
-    [Symbol.asyncDispose]: () => db.destroy(),
+    [Symbol.asyncDispose]: () => {
+      closed = true
+      // Kysely ends the pool it was given.
+      return db.destroy()
+    },
   }
 }
