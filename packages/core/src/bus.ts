@@ -37,7 +37,7 @@ export interface ServiceOptions {
   readonly handlerTimeoutMs?: number | undefined
   /** @default the bus's */
   readonly retry?: RetryPolicy | undefined
-  /** Where a service without a saved position begins. @default 'earliest' */
+  /** Where a service without a saved position begins. @default 'earliest', with `broadcast` 'latest' */
   readonly start?: SubscribeOptions['start'] | undefined
   /** Each instance gets a copy. @default false */
   readonly broadcast?: boolean | undefined

@@ -36,7 +36,9 @@ export function planService(
   }
   if (routes.length === 0)
     throw new ConfigError(`service "${service}" has no routes: give at least one on() or respond()`)
-  const { concurrency = SERVICE_DEFAULTS.concurrency, broadcast = false, start = SERVICE_DEFAULTS.start } = options
+  const { concurrency = SERVICE_DEFAULTS.concurrency, broadcast = false } = options
+  // an instance that starts has no use for what was said before it was there
+  const { start = broadcast ? 'latest' : SERVICE_DEFAULTS.start } = options
   checkConcurrency(concurrency)
   const seen = new Set<string>()
   const groups = new Map<Carrier, { atLeastOnce: Route[]; atMostOnce: Route[] }>()
