@@ -18,6 +18,7 @@ import { DeadLetters } from './dead-letters.ts'
 import { resolveMemoryOptions, type MemoryOptions, type MemorySettings } from './options.ts'
 import { Store, type Entry } from './store.ts'
 import { MemorySubscription } from './subscription.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 const CAPABILITIES: Capabilities = Object.freeze({
   confirm: 'memory',
@@ -46,6 +47,8 @@ export function memory(options: MemoryOptions = {}): Transport {
   return new MemoryTransport(resolveMemoryOptions(options))
 }
 
+const SETTLED = Promise.resolve()
+
 interface Kept {
   readonly entry: Entry
   readonly atMs: number
@@ -67,12 +70,12 @@ class MemoryTransport implements Transport {
   #sequence = 0
   #address = 0
   #turn = 0
-  #waiting = 0
+  readonly #room: WaitingRoom
   #closed: Promise<void> | undefined
-  readonly #giveUps = new Set<(error: Error) => void>()
 
   constructor(settings: MemorySettings) {
     this.#settings = settings
+    this.#room = new WaitingRoom(settings.ports.timers)
     this.#sinceMs = settings.ports.clock.nowMs()
     this.#deadLetters = new DeadLetters(settings.maxParked, (service, entry) => {
       const store = this.#stores.get(service)
@@ -141,8 +144,7 @@ class MemoryTransport implements Transport {
 
   async #close(): Promise<void> {
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.stop()))
-    for (const giveUp of [...this.#giveUps])
-      giveUp(new ClosedError('the memory transport closed before there was room'))
+    this.#room.close(new ClosedError('the memory transport closed before there was room'))
     for (const store of this.#stores.values()) store.close()
     this.#replies.clear()
   }
@@ -185,7 +187,6 @@ class MemoryTransport implements Transport {
     const { kind, name } = destination
     const readers = this.#readers.get(`${kind}/${name}`) ?? []
     if (kind === 'topic') {
-      this.#remember(entry)
       const bound = readers.length === 0 ? readers : readers.filter((store) => store.reads(destination))
       if (bound.length === 0 && mustRoute === true) return nobody(destination, 'destination')
       return bound
@@ -208,47 +209,24 @@ class MemoryTransport implements Transport {
   }
 
   #offer(entry: Entry, targets: readonly Store[], options: CallOptions): Promise<void> {
-    let missing = 0
     let admitted = () => {}
     let waits = false
     for (const store of targets) if (store.waiting > 0) waits = true
-    if (waits && this.#waiting >= this.#settings.maxWaiting) {
-      const text = `publish to "${entry.message.destination.name}" refused: ${this.#waiting} messages wait for room; publish slower`
+    const { maxWaiting, publishTimeoutMs } = this.#settings
+    if (waits && this.#room.size >= maxWaiting) {
+      const text = `publish to "${entry.message.destination.name}" refused: ${this.#room.size} messages wait for room; publish slower`
       return Promise.reject(new PublishError(text, { scope: 'transport' }))
     }
-    for (const store of targets) {
-      // each service has an attempt count of its own
-      const own = targets.length === 1 ? entry : { ...entry }
-      if (!store.offer(own, () => admitted())) missing++
-    }
-    if (missing === 0) return Promise.resolve()
-    return new Promise((resolve, reject) => {
-      const { timeoutMs = this.#settings.publishTimeoutMs, signal } = options
-      this.#waiting++
-      const done = () => {
-        this.#waiting--
-        cancel()
-        this.#giveUps.delete(giveUp)
-        signal?.removeEventListener('abort', onAbort)
-      }
-      const giveUp = (error: Error) => {
-        done()
-        for (const store of targets) store.withdraw(({ sequence }) => sequence === entry.sequence)
-        reject(error)
-      }
-      const onAbort = () => giveUp(signal!.reason as Error)
-      const cancel = this.#settings.ports.timers.schedule(() => {
-        const text = `publish to "${entry.message.destination.name}" found no room within ${timeoutMs} ms: its services are too slow`
-        giveUp(new PublishError(text, { scope: 'destination', mayExist: missing < targets.length }))
-      }, timeoutMs)
-      this.#giveUps.add(giveUp)
-      signal?.addEventListener('abort', onAbort, { once: true })
-      admitted = () => {
-        if (--missing > 0) return
-        done()
-        resolve()
-      }
-    })
+    if (entry.message.destination.kind === 'topic') this.#remember(entry)
+    // each service has an attempt count of its own
+    const copies = targets.length === 1 ? [entry] : targets.map(() => ({ ...entry }))
+    let missing = 0
+    for (const [index, store] of targets.entries()) if (!store.offer(copies[index]!, () => admitted())) missing++
+    if (missing === 0) return SETTLED
+    const { timeoutMs = publishTimeoutMs, signal } = options
+    const wait = this.#room.enter({ message: entry.message, copies, missing, timeoutMs, signal })
+    admitted = wait.admitted
+    return wait.settled
   }
 
   #remember(entry: Entry): void {

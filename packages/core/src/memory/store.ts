@@ -11,6 +11,8 @@ export interface Entry {
   /** Its place in all that this transport was given. */
   readonly sequence: number
   attempt: number
+  /** Its publisher gave up before there was room. */
+  withdrawn?: boolean
   notes: WireHeaders | undefined
 }
 
@@ -84,17 +86,13 @@ export class Store {
 
   /** Takes the entry at once and says so, or calls `admit` when there is room. */
   offer(entry: Entry, admit: () => void): boolean {
+    this.#admitWaiting()
     if (this.#waiters.length > 0 || !this.#hasRoom(entry)) {
       this.#waiters.push({ entry, admit })
       return false
     }
     this.accept(entry)
     return true
-  }
-
-  /** Takes out those that waited for room; they were never held. */
-  withdraw(leaves: (entry: Entry) => boolean): void {
-    this.#waiters.extract(({ entry }) => leaves(entry))
   }
 
   /** Takes the entry whatever the bounds say: history, and what was held elsewhere. */
@@ -125,15 +123,7 @@ export class Store {
   drop(entry: Entry): void {
     this.#size--
     this.#bytes -= entry.bytes
-    for (
-      let next = this.#waiters.peek();
-      next !== undefined && this.#hasRoom(next.entry);
-      next = this.#waiters.peek()
-    ) {
-      this.#waiters.shift()
-      this.accept(next.entry)
-      next.admit()
-    }
+    this.#admitWaiting()
   }
 
   /** Back to the front, in the order of the source. */
@@ -226,6 +216,16 @@ export class Store {
       return subscription
     }
     return undefined
+  }
+
+  #admitWaiting(): void {
+    for (let next = this.#waiters.peek(); next !== undefined; next = this.#waiters.peek()) {
+      if (next.entry.withdrawn !== true && !this.#hasRoom(next.entry)) return
+      this.#waiters.shift()
+      if (next.entry.withdrawn === true) continue
+      this.accept(next.entry)
+      next.admit()
+    }
   }
 
   #hasRoom(entry: Entry): boolean {

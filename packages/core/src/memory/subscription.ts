@@ -100,6 +100,8 @@ export class MemorySubscription implements Subscription {
     }
     this.#signal.abort()
     for (const entry of this.#open) {
+      // at most once: it was settled before it was delivered
+      if (this.#options.ackBefore) break
       entry.attempt++
       this.#returned.push(entry)
     }
@@ -205,7 +207,6 @@ export class MemorySubscription implements Subscription {
     this.#returned = []
     for (let entry = this.#backlog.shift(); entry !== undefined; entry = this.#backlog.shift()) entries.push(entry)
     for (const entry of entries) this.store.letGo(entry)
-    if (this.#options.ackBefore) return
     this.store.giveBack(entries)
   }
 }
