@@ -71,7 +71,7 @@ export const lateSettlement: SuiteCase = {
     if (persistent) {
       const fromPassing = gate()
       let open = 0
-      await context.read({
+      const passingBy = await context.read({
         transport: passing!,
         service,
         from: [destination],
@@ -83,6 +83,8 @@ export const lateSettlement: SuiteCase = {
         },
       })
       await context.until(() => open === 3, 'what was open at stop to come again')
+      // stopped first, because dispose alone would give the handlers their full time to drain
+      await passingBy.stop({ drainTimeoutMs: 20 })
       await passing![Symbol.asyncDispose]()
       await passing![Symbol.asyncDispose]()
       fromPassing.open()

@@ -45,23 +45,26 @@ export const strayReplies: SuiteCase = {
         return { outcome: 'ack' }
       },
     })
-    const answerTo = async (bus: typeof requester, number: number) => {
-      const { answer } = await bus!.request(ask, { number }, { timeoutMs: 10_000 })
-      equal(answer, number, `the answer to request ${number}`)
+    const answerTo = async (bus: typeof requester, number: number, when: string) => {
+      const answered = bus!.request(ask, { number }, { timeoutMs: 10_000 })
+      const { answer } = await answered.catch((cause: unknown) => {
+        throw new Error(`request ${when} failed`, { cause })
+      })
+      equal(answer, number, `the answer to the request ${when}`)
     }
-    await answerTo(requester, 10)
+    await answerTo(requester, 10, 'before all strays')
     const late = await failureOf(requester!.request(ask, { number: LATE }, { timeoutMs: 400 }))
     equal(codeOf(late), 'TIMEOUT', `a request whose reply is late: ${String(late)}`)
     await context.until(() => lateReply !== undefined, 'the late request')
     await lateReply
-    await answerTo(requester, 11)
-    await answerTo(requester, TWICE)
-    await answerTo(requester, 12)
-    await answerTo(requester, FORGED)
+    await answerTo(requester, 11, 'after a late reply')
+    await answerTo(requester, TWICE, 'that is answered twice')
+    await answerTo(requester, 12, 'after a reply that came twice')
+    await answerTo(requester, FORGED, 'that a forged reply precedes')
     await requester!.stop()
     await reply(requests[0]!, -1)
-    await answerTo(next, 13)
-    await answerTo(next, 14)
+    await answerTo(next, 13, 'of another client, after a reply to one that is gone')
+    await answerTo(next, 14, 'after that')
     await Promise.all(replied)
   },
 }
