@@ -127,14 +127,21 @@ function checkHeaders(given: WireHeaders = {}): WireHeaders {
  */
 export function decode<D extends Definition>(definition: D, message: WireMessage): DataOut<D> | Promise<DataOut<D>> {
   if (message.body === null) throw new ValidationError(`"${definition.wireType}" came without a body`, [])
-  const given = mediaType(message.contentType)
-  if (given !== '' && given !== mediaType(definition.codec.contentType)) {
+  const given = message.contentType
+  // most are equal as they stand
+  if (given !== definition.codec.contentType && !sameMedia(given, definition.codec.contentType)) {
     throw new CodecError(
-      `"${definition.wireType}" came as ${given}, not as ${definition.codec.contentType}: give its definition that codec`,
+      `"${definition.wireType}" came as ${mediaType(given)}, not as ${definition.codec.contentType}: give its definition that codec`,
     )
   }
   const data = definition.codec.decode(message.body)
   return validate(definition.schema, data, `data of "${definition.wireType}"`) as DataOut<D> | Promise<DataOut<D>>
+}
+
+/** Without its parameters; a message that does not say is taken at the definition's word. */
+function sameMedia(given: string, expected: string): boolean {
+  const media = mediaType(given)
+  return media === '' || media === mediaType(expected)
 }
 
 function mediaType(contentType: string): string {

@@ -9,8 +9,8 @@ export interface Carrier {
   readonly name: string
   readonly transport: Transport
   readonly publisher: Publisher
-  /** Destinations declared, or being declared. */
-  readonly declared: Map<string, Promise<void> | true>
+  /** Destinations declared, or being declared; each definition has one object for its own. */
+  readonly declared: WeakMap<Destination, Promise<void> | true>
 }
 
 /** All that leaves the bus: picks the carrier, declares destinations before their first use, bounds what is unsettled. */
@@ -24,7 +24,7 @@ export class Outgoing {
   constructor(transport: Transport, maxPending: number) {
     const carriers = [...carriersOf(transport)].map(([name, carrier]): [string, Carrier] => [
       name,
-      { name, transport: carrier, publisher: keyedPublisher(carrier), declared: new Map() },
+      { name, transport: carrier, publisher: keyedPublisher(carrier), declared: new WeakMap() },
     ])
     this.carriers = new Map(carriers)
     this.#names = [...this.carriers.keys()]
@@ -73,17 +73,16 @@ export class Outgoing {
   #declare({ transport, declared }: Carrier, destination: Destination): Promise<void> | true {
     // a queue belongs to the service that reads it, which alone knows how it is made; without one the publish is refused (R6)
     if (transport.declare === undefined || destination.kind !== 'topic') return true
-    const name = JSON.stringify([destination.kind, destination.name, destination.subject])
-    const known = declared.get(name)
+    const known = declared.get(destination)
     if (known !== undefined) return known
     const declaring = transport.declare({ destinations: [destination], subscriptions: [] }).then(
-      () => void declared.set(name, true),
+      () => void declared.set(destination, true),
       (error: unknown) => {
-        declared.delete(name)
+        declared.delete(destination)
         throw error
       },
     )
-    declared.set(name, declaring)
+    declared.set(destination, declaring)
     return declaring
   }
 }

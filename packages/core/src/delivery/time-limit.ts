@@ -18,12 +18,17 @@ export function timeLimit(timeoutMs: number, timers: Timers): Step {
         // a second run beside one that still goes on is what order must not see, so it gets time to end
         cancel = timers.schedule(() => reject(error!), GRACE_MS)
       }, timeoutMs)
-      next(work)
-        .finally(() => cancel())
-        .then(
-          // what a handler returns after its abort says nothing about whether it did its work
-          (settlement) => (error === undefined ? resolve(settlement) : reject(error)),
-          (thrown: unknown) => reject((error ?? thrown) as Error),
-        )
+      // what a handler returns after its abort says nothing about whether it did its work
+      next(work).then(
+        (settlement) => {
+          cancel()
+          if (error === undefined) resolve(settlement)
+          else reject(error)
+        },
+        (thrown: unknown) => {
+          cancel()
+          reject((error ?? thrown) as Error)
+        },
+      )
     })
 }
