@@ -11,7 +11,9 @@ import { testDatabase } from '../test-database.ts'
 
 const KEYS = 40
 const WRITERS = 16
-const RUN_MS = 4_000
+/** However slow the machine, this much is written and the relay is killed this often. */
+const COMMITS = 800
+const KILLS = 5
 
 const Counted = defineEvent('counted', {
   schema: z.object({ key: z.number(), number: z.number() }),
@@ -41,9 +43,10 @@ test('sixteen writers, late commits, rollbacks, a relay killed again and again: 
     child = spawn(process.execPath, ['--import', resolveCore, script], { env, stdio: ['ignore', 'ignore', 'inherit'] })
   }
   const committed: string[] = []
-  const untilMs = Date.now() + RUN_MS
+  let kills = 0
+  const running = () => committed.length < COMMITS || kills < KILLS
   const write = async () => {
-    while (Date.now() < untilMs) {
+    while (running()) {
       const key = 1 + Math.floor(Math.random() * KEYS)
       let line = ''
       const done = outbox.transaction(async (trx, messages) => {
@@ -70,9 +73,10 @@ test('sixteen writers, late commits, rollbacks, a relay killed again and again: 
   try {
     start()
     const killing = (async () => {
-      while (Date.now() < untilMs) {
+      while (running()) {
         await pool.query('select pg_sleep($1)', [0.4 + Math.random() * 0.4])
         child!.kill('SIGKILL')
+        kills++
         start()
       }
     })()
@@ -82,7 +86,6 @@ test('sixteen writers, late commits, rollbacks, a relay killed again and again: 
       .poll(() => new Set(lines()).size, { timeout: 20_000, interval: 100 })
       .toBeGreaterThanOrEqual(committed.length)
     const firsts = [...new Set(lines())]
-    expect(committed.length).toBeGreaterThan(500)
     expect(new Set(firsts)).toEqual(new Set(committed))
     for (let key = 1; key <= KEYS; key++) {
       const numbers = firsts
