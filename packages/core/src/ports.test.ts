@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemPorts, uuidv7 } from './ports.ts'
 
 describe('uuidv7', () => {
@@ -12,11 +12,17 @@ describe('uuidv7', () => {
 })
 
 describe('systemPorts', () => {
-  it('does not fire a timer of more than 24 days at once', async () => {
-    let fired = false
-    const cancel = systemPorts.timers.schedule(() => (fired = true), 2 ** 31 + 1)
-    await new Promise((resolve) => setTimeout(resolve, 20))
+  afterEach(() => void vi.useRealTimers())
+
+  it('keeps a timer of more than 24 days, which would fire at once in the platform, and calls it off', () => {
+    vi.useFakeTimers()
+    const action = vi.fn()
+    systemPorts.timers.schedule(action, 2 ** 31 + 1)
+    const cancel = systemPorts.timers.schedule(action, 2 ** 31 + 1)
+    vi.advanceTimersByTime(2 ** 31)
+    expect(action).not.toHaveBeenCalled()
     cancel()
-    expect(fired).toBe(false)
+    vi.advanceTimersByTime(1)
+    expect(action).toHaveBeenCalledOnce()
   })
 })
