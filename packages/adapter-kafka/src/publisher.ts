@@ -24,6 +24,8 @@ const BATCH_MESSAGES = 2_000
 const BATCH_BYTES = 8 * 1024 * 1024
 const PARTITION_BYTES = 900_000
 const MAY_NOT_EXIST = { scope: 'transport', retryable: true, mayExist: false } as const satisfies PublishFault
+/** The one who asked is gone: nobody would be helped by a retry. */
+const REPLY_GONE = { scope: 'message', retryable: false, mayExist: false } as const satisfies PublishFault
 
 interface Entry extends Outgoing {
   partition: number
@@ -31,6 +33,7 @@ interface Entry extends Outgoing {
   readonly deadlineMs: number
   readonly timeoutMs: number
   readonly confirm: boolean
+  readonly reply: boolean
   sent: boolean
   settle: ((error?: Error) => void) | undefined
 }
@@ -65,7 +68,7 @@ export class KafkaPublisher {
   constructor(connection: Connection, topology: Topology, options: ResolvedOptions) {
     this.#topology = topology
     this.#options = options
-    this.#sender = new Sender(connection)
+    this.#sender = new Sender(connection, topology)
   }
 
   publish(messages: readonly WireMessage[], options: CallOptions = {}): Promise<void>[] {
@@ -150,6 +153,7 @@ export class KafkaPublisher {
         deadlineMs: Date.now() + timeoutMs,
         timeoutMs,
         confirm,
+        reply,
         sent: false,
         settle: (error) => {
           entry.settle = undefined
@@ -195,7 +199,7 @@ export class KafkaPublisher {
     const errors: [Entry, Error][] = []
     this.#sending = this.#sender
       .send(entries, (entry, error) => {
-        if (error) errors.push([entry, error])
+        if (error) errors.push([entry, entry.reply ? replyError(error) : error])
         else entry.settle?.()
       })
       .then(() => {
@@ -327,11 +331,15 @@ export class KafkaPublisher {
 function lookUpFault(error: unknown, reply: boolean): PublishFault {
   const given = (error as { fault?: PublishFault }).fault
   if (given?.scope === 'destination') {
-    // the one who asked is gone: nobody would be helped by a retry
-    return reply ? { scope: 'message', retryable: false, mayExist: false } : given
+    return reply ? REPLY_GONE : given
   }
   if ((error as { code?: unknown }).code === 'CONFIG') return { scope: 'destination', retryable: true, mayExist: false }
   return MAY_NOT_EXIST
+}
+
+function replyError(error: Error): Error {
+  if (!(error instanceof PublishError) || error.fault.scope !== 'destination') return error
+  return withFault(error, { ...REPLY_GONE, mayExist: error.fault.mayExist })
 }
 
 function withFault(error: PublishError, fault: PublishFault): PublishError {

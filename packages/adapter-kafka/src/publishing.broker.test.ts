@@ -6,6 +6,7 @@ import { Connection } from './connection.ts'
 import { kafka } from './index.ts'
 import { resolveOptions } from './options.ts'
 import { Sender } from './sender.ts'
+import { Topology } from './topology.ts'
 
 const brokers = process.env.KAFKA_BROKERS!.split(',')
 let admin: Admin
@@ -40,8 +41,9 @@ async function topicOf(config: { partitions: number; maxBytes?: number }): Promi
 
 test('a partition that does not exist, which kafkajs fulfils in silence, is refused', async () => {
   const topic = await topicOf({ partitions: 2 })
-  const connection = new Connection(resolveOptions({ brokers }))
-  const sender = new Sender(connection)
+  const options = resolveOptions({ brokers })
+  const connection = new Connection(options)
+  const sender = new Sender(connection, new Topology(connection, options))
   const errors = new Map<number, unknown>()
   const record = { key: null, value: Buffer.from('x'), headers: {} }
   await sender.send(
@@ -103,6 +105,20 @@ test('a missing topic is a fault of its destination, and holds up no other', asy
     mayExist: false,
   })
   expect(present!.status).toBe('fulfilled')
+})
+
+test('a topic deleted after it was written to fails alone, and holds up no other, be it known or new', async () => {
+  const [doomed, known, fresh] = await Promise.all([1, 2, 3].map(() => topicOf({ partitions: 1 })))
+  await using transport = kafka({ brokers, topology: 'existing' })
+  await Promise.all(transport.publish([message(doomed!, 0), message(known!, 1)]))
+  await admin.deleteTopics({ topics: [doomed!] })
+  const startMs = performance.now()
+  await Promise.all(transport.publish([message(fresh!, 2)]))
+  const [gone, good] = await Promise.allSettled(transport.publish([message(doomed!, 3), message(known!, 4)]))
+  expect(performance.now() - startMs).toBeLessThan(3_000)
+  expect(publishFault((gone as PromiseRejectedResult).reason)).toMatchObject({ scope: 'destination', retryable: true })
+  expect(good!.status).toBe('fulfilled')
+  expect(await stored(known!)).toBe(2)
 })
 
 test('a broker that is away is a fault of the transport, told within the time given, and seen in health', async () => {

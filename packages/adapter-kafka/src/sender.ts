@@ -3,6 +3,7 @@ import type { Connection } from './connection.ts'
 import { settled } from './deadline.ts'
 import { behind, isTooLarge, publishError } from './fault.ts'
 import { missingPartitions } from './partition-guard.ts'
+import { missing, type Topology } from './topology.ts'
 import type { KafkaRecord } from './wire.ts'
 
 /** One record with its place chosen. */
@@ -20,6 +21,8 @@ interface PartitionBatch<T extends Outgoing> {
   readonly items: readonly T[]
 }
 
+/** How old the knowledge that all topics of the producer exist may be before they are looked up again. */
+const SURE_MS = 1_000
 /** How often a partition may be missing from an answer before it counts as gone. */
 const MISSING_ROUNDS = 5
 
@@ -30,15 +33,20 @@ const MISSING_ROUNDS = 5
  */
 export class Sender {
   readonly #connection: Connection
+  readonly #topology: Pick<Topology, 'missingOf'>
   #producer: Promise<Producer> | undefined
+  /** What the producer ever sent to: it looks all of them up together, and fails in all when one of them is gone. */
+  #written = new Set<string>()
+  #sureMs = 0
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, topology: Pick<Topology, 'missingOf'>) {
     this.#connection = connection
+    this.#topology = topology
   }
 
   /** Never rejects; `settle` is called once for each item. */
   async send<T extends Outgoing>(items: readonly T[], settle: (item: T, error?: Error) => void): Promise<void> {
-    let batches = byPartition(items)
+    let batches = await this.#withoutGone(byPartition(items), settle)
     for (let round = 0; batches.length > 0; round += 1) {
       let missing: readonly PartitionBatch<T>[]
       try {
@@ -67,11 +75,33 @@ export class Sender {
   async close(timeoutMs: number): Promise<void> {
     const producer = this.#producer
     this.#producer = undefined
+    this.#written = new Set()
     if (producer)
       await settled(
         producer.then((client) => client.disconnect()),
         timeoutMs,
       )
+  }
+
+  /**
+   * A topic that is gone would hold up every other one for seconds, the client trying again, and then fail them all.
+   * So its messages fail here, and a producer that remembers it is given up.
+   */
+  async #withoutGone<T extends Outgoing>(
+    batches: readonly PartitionBatch<T>[],
+    settle: (item: T, error?: Error) => void,
+  ): Promise<readonly PartitionBatch<T>[]> {
+    const topics = new Set(batches.map(({ topic }) => topic))
+    const isNew = [...topics].some((topic) => !this.#written.has(topic))
+    if (!isNew && performance.now() - this.#sureMs < SURE_MS) return batches
+    const gone = await this.#topology.missingOf([...new Set([...this.#written, ...topics])])
+    this.#sureMs = performance.now()
+    if ([...gone].some((topic) => this.#written.has(topic))) this.#drop()
+    for (const { topic, items } of batches) {
+      if (!gone.has(topic)) this.#written.add(topic)
+      else for (const item of items) settle(item, missing(topic))
+    }
+    return batches.filter(({ topic }) => !gone.has(topic))
   }
 
   /**

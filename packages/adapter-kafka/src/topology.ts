@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, PublishError } from '@waybill/core'
-import type { ITopicConfig, PartitionMetadata } from 'kafkajs'
+import type { Admin, ITopicConfig, PartitionMetadata } from 'kafkajs'
 import type { Connection } from './connection.ts'
 import { connectError, isUnknownTopic, rootOf } from './fault.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -15,6 +15,9 @@ export interface TopicNeed {
 }
 
 export type Partitions = readonly PartitionMetadata[]
+
+/** How long a send may wait for the answer whether its topics exist. */
+const EXIST_MS = 1_000
 
 /** Knows and creates topics. */
 export class Topology {
@@ -45,6 +48,15 @@ export class Topology {
 
   async exists(topic: string): Promise<boolean> {
     return (await this.#lookUp(topic)) !== undefined
+  }
+
+  /** Those of the topics that are known not to exist; none where nobody can be asked. */
+  async missingOf(topics: readonly string[]): Promise<ReadonlySet<string>> {
+    // the answer for several names is one error if any is unknown, so only then each is asked for
+    const known = await this.#exist(topics)
+    if (known !== false) return new Set()
+    const each = await Promise.all(topics.map((topic) => this.#exist([topic])))
+    return new Set(topics.filter((_, index) => each[index] === false))
   }
 
   /** Best effort: a topic that stays behind is emptied by its retention. */
@@ -81,6 +93,16 @@ export class Topology {
     }
   }
 
+  async #exist(topics: readonly string[]): Promise<boolean | undefined> {
+    try {
+      const lookUp = (admin: Admin) => admin.fetchTopicMetadata({ topics: [...topics] })
+      await this.#connection.admin('look-up of topics', lookUp, { timeoutMs: EXIST_MS })
+      return true
+    } catch (error) {
+      return isUnknownTopic(error) ? false : undefined
+    }
+  }
+
   async #create({ topic, partitions = this.#options.partitions, retentionMs }: TopicNeed): Promise<void> {
     const config: ITopicConfig = {
       topic,
@@ -100,7 +122,8 @@ export class Topology {
   }
 }
 
-function missing(topic: string): PublishError {
+/** A topic that was looked up in vain. */
+export function missing(topic: string): PublishError {
   return new PublishError(`topic "${topic}" does not exist: create it, or let topology be 'declare'`, {
     scope: 'destination',
     cause: new ConfigError(`topic "${topic}" does not exist`),
