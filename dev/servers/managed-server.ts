@@ -1,5 +1,5 @@
 import { withTimeout } from './with-timeout.ts'
-import { processTree, signalAll } from './process-tree.ts'
+import { processTree, signalAll, startTime } from './process-tree.ts'
 import { Proxy, type CutOff } from './proxy.ts'
 import type { RunFolder } from './run-folder.ts'
 import type { Server } from './server.ts'
@@ -69,12 +69,14 @@ export class ManagedServer implements Server {
   async kill(): Promise<void> {
     const ending = this.#process
     if (ending === undefined) return
-    ending.signalTree('SIGKILL')
+    // kept from before: once the server is gone, helpers with a session of their own can't be told from strangers
+    const members = new Map(ending.signalTree('SIGKILL').map((pid) => [pid, startTime(pid)]))
     await ending.exited
     await this.#proxy?.serverIs('down')
     await waitUntil(
       async () => {
-        const left = processTree(ending.pid)
+        const known = [...members].filter(([pid, started]) => started !== undefined && startTime(pid) === started)
+        const left = [...new Set([...processTree(ending.pid), ...known.map(([pid]) => pid)])]
         signalAll(left, 'SIGKILL')
         if (left.length > 0) throw new Error(`processes ${left.join(', ')} are still there`)
       },

@@ -49,10 +49,13 @@ export class ServerProcess {
     return this.#exitCode === 0
   }
 
-  /** To every process of the tree; twice, for one that was being born. */
-  signalTree(signal: NodeJS.Signals): void {
-    signalAll(processTree(this.pid), signal)
-    signalAll(processTree(this.pid), signal)
+  /** To every process of the tree, and to those that were being born; tells which ones. */
+  signalTree(signal: NodeJS.Signals): readonly number[] {
+    const members = new Set(processTree(this.pid))
+    signalAll([...members], signal)
+    const born = processTree(this.pid).filter((pid) => !members.has(pid))
+    signalAll(born, signal)
+    return [...members, ...born]
   }
 
   /** The end of the log, for an error message. */
