@@ -20,6 +20,7 @@ export interface EmbeddedPostgres {
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 5_000
 const RESTART_MS = 500
+const RESTART_TRIES = 5
 const DATABASE = 'rentsport'
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
@@ -56,15 +57,27 @@ export async function startEmbeddedPostgres(dataDir: string, say: (line: string)
 
   let running = await launch()
   let stopping = false
+  /** Helpers of a killed server may hold its memory for a moment, so one refusal is not the last word. */
+  const relaunch = async (): Promise<RunningServer | undefined> => {
+    for (let tries = 1; ; tries += 1) {
+      await delay(RESTART_MS * tries)
+      if (stopping) return undefined
+      try {
+        await endLeftover(data, say)
+        return await launch()
+      } catch (error) {
+        if (tries >= RESTART_TRIES) throw error
+      }
+    }
+  }
   const guard = () => {
     void running.exited
       .then(async () => {
         if (stopping) return
         say('the database server ended: starting it again')
-        await delay(RESTART_MS)
-        if (stopping) return
-        await endLeftover(data, say)
-        running = await launch()
+        const again = await relaunch()
+        if (again === undefined) return
+        running = again
         guard()
       })
       .catch((error: unknown) => say(`the database server can't be started again: ${String(error)}`))
