@@ -70,7 +70,8 @@ function inputHash(target) {
   const hash = createHash('sha256')
   const folder = join(root, target.folder)
   const files = [join(folder, 'package.json'), join(folder, 'tsup.config.ts'), ...sources(join(folder, target.source))]
-  for (const file of [...files, join(root, 'tsconfig.base.json'), join(root, 'package-lock.json')]) {
+  const shared = ['tsconfig.base.json', 'tsup.base.ts', 'package-lock.json'].map((name) => join(root, name))
+  for (const file of [...files, ...shared]) {
     hash
       .update(`${file.slice(root.length)}\0`)
       .update(readFileSync(file))

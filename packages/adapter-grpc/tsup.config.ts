@@ -1,12 +1,4 @@
 import { defineConfig } from 'tsup'
+import { library } from '../../tsup.base.ts'
 
-export default defineConfig({
-  entry: { index: 'src/index.ts' },
-  format: ['esm', 'cjs'],
-  target: 'node22',
-  platform: 'node',
-  // Without the workspace's paths: others are built against what is published, never against sources.
-  tsconfig: '../../tsconfig.base.json',
-  dts: true,
-  clean: true,
-})
+export default defineConfig(library({ index: 'src/index.ts' }))
