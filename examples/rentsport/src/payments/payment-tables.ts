@@ -1,4 +1,4 @@
-import type { ColumnType, Generated, Kysely, Transaction } from 'kysely'
+import type { ColumnType, Generated, Kysely } from 'kysely'
 import type { Currency, PaymentStatusWord } from '../contracts/words.ts'
 
 export interface PaymentTable {
@@ -36,4 +36,3 @@ export type PaymentTables = {
 }
 
 export type PaymentDb = Kysely<PaymentTables>
-export type PaymentTransaction = Transaction<PaymentTables>

@@ -1,13 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import {
-  CURRENCIES,
-  PAYMENT_STATUSES,
-  RENTAL_STATUSES,
-  currency,
-  integerId,
-  minorUnits,
-  timestamp,
-} from '../contracts/words.ts'
+import { currency, integerId, minorUnits, rentalStatus, timestamp } from '../contracts/words.ts'
 
 /** What the HTTP API takes and gives; input is checked by the very schemas that describe it. */
 export const MAX_DAYS = 90
@@ -84,8 +76,8 @@ export const rental = z
     days: z.int(),
     payment_id: z.string(),
     amount_minor: minorUnits,
-    currency: z.enum(CURRENCIES),
-    status: z.enum(RENTAL_STATUSES),
+    currency,
+    status: rentalStatus,
     reason: z.string().nullable(),
     booked_at: timestamp,
     starts_at: timestamp.nullable(),
@@ -97,10 +89,6 @@ export const rental = z
 export const quote = z
   .object({ equipment_id: z.int(), days: z.int(), amount_minor: minorUnits, currency })
   .openapi('Quote')
-
-export const paymentStatus = z
-  .object({ payment_id: z.string(), status: z.enum(PAYMENT_STATUSES), message: z.string() })
-  .openapi('PaymentStatus')
 
 export const charge = z
   .object({ payment_id: z.string(), amount_minor: minorUnits, currency: z.string(), at: timestamp })
