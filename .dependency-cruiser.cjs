@@ -24,6 +24,17 @@ const leafRules = Object.entries(clients).map(([name, allowed]) => ({
   },
 }))
 
+/** A subpath of core stands on the one library that it is for, which its users install. */
+const peers = { protobuf: '@bufbuild/protobuf', avro: 'avsc', opentelemetry: '@opentelemetry/api' }
+
+const peerRules = Object.entries(peers).map(([name, library]) => ({
+  name: `core-${name}-imports`,
+  comment: `@waybill/core/${name} stands on core and ${library}`,
+  severity: 'error',
+  from: { path: `${coreSource}${name}/`, pathNot: notTests },
+  to: { pathNot: [coreSource, builtin, npm([library])], dependencyTypesNot: ['core'] },
+}))
+
 /** The picture of docs: each floor of core stands on the floors below it only. */
 const floors = [
   ['index'],
@@ -60,9 +71,10 @@ module.exports = {
       name: 'core-imports',
       comment: 'core stands on p-retry, the types of Standard Schema and Node alone',
       severity: 'error',
-      from: { path: coreSource, pathNot: [notTests, `${coreSource}testing/`] },
+      from: { path: coreSource, pathNot: [notTests, `${coreSource}(testing|${Object.keys(peers).join('|')})/`] },
       to: { pathNot: [coreSource, builtin, npm(['p-retry', '@standard-schema/spec'])], dependencyTypesNot: ['core'] },
     },
+    ...peerRules,
     ...leafRules,
     ...floorRules,
     {

@@ -7,7 +7,7 @@ export default defineConfig({
   resolve: {
     // Tests run on the sources, as the paths of tsconfig.json say. Subpaths first: the first match wins.
     alias: [
-      { find: /^@waybill\/core\/(memory|testing)$/, replacement: source('core/src/$1/index.ts') },
+      { find: /^@waybill\/core\/([a-z]+)$/, replacement: source('core/src/$1/index.ts') },
       { find: /^@waybill\/([a-z-]+)$/, replacement: source('$1/src/index.ts') },
     ],
   },
