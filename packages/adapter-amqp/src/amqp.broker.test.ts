@@ -1,22 +1,20 @@
-import { adapterSuite } from '@waybill/core/testing'
+import { adapterSuite, createFaultProxy, type FaultProxy } from '@waybill/core/testing'
 import type { Transport } from '@waybill/core'
 import { afterAll, describe, it } from 'vitest'
 import { amqp } from './index.ts'
-import { tcpProxy } from './tcp-proxy.ts'
-import type { TcpProxy } from './tcp-proxy.ts'
 
-const proxies = new Map<Transport, TcpProxy>()
+const proxies = new Map<Transport, FaultProxy>()
 
 adapterSuite({
   name: 'amqp',
   async create() {
-    const proxy = await tcpProxy(process.env.AMQP_URL!)
+    const proxy = await createFaultProxy({ target: process.env.AMQP_URL! })
     const transport = amqp({ url: proxy.url })
     proxies.set(transport, proxy)
     return transport
   },
   hooks: {
-    disconnect: (transport) => Promise.resolve(proxies.get(transport)!.cut()),
+    disconnect: (transport) => Promise.resolve(proxies.get(transport)!.reset()),
   },
   runner: { describe, it },
 })

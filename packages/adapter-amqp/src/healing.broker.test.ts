@@ -2,9 +2,9 @@ import { inspect } from 'node:util'
 import { connect } from 'amqplib'
 import { uuidv7 } from '@waybill/core'
 import type { Delivery, ParkedMessage, Settlement, SubscribeOptions, Transport, WireMessage } from '@waybill/core'
+import { createFaultProxy } from '@waybill/core/testing'
 import { describe, expect, it } from 'vitest'
 import { amqp } from './index.ts'
-import { tcpProxy } from './tcp-proxy.ts'
 
 const url = process.env.AMQP_URL!
 const name = (label: string) => `amqp-test.${uuidv7(Date.now())}.${label}`
@@ -49,7 +49,7 @@ async function rawChannel() {
 
 describe('amqp, when things break', () => {
   it('heals by itself when its connections are cut: publisher, consumer and unsettled message come back', async () => {
-    await using proxy = await tcpProxy(url)
+    await using proxy = await createFaultProxy({ target: url })
     await using transport = amqp({ url: proxy.url, reconnectMs: { first: 50, max: 200 } })
     const queue = { kind: 'queue', name: name('q') } as const
     let hold: ((settlement: Settlement) => void) | undefined
@@ -62,7 +62,7 @@ describe('amqp, when things break', () => {
     const first = message(queue)
     await publish(transport, first)
     await box.until(() => box.seen.length === 1)
-    proxy.cut()
+    proxy.reset()
     await box.until(() => box.seen.length === 2)
     expect(box.seen[1]!.message.id).toBe(first.id)
     expect(box.seen[1]!.attempt).toBeGreaterThan(1)
@@ -121,22 +121,22 @@ describe('amqp, when things break', () => {
   })
 
   it('times out a confirm that does not come, as perhaps there, and goes on when the broker does', async () => {
-    await using proxy = await tcpProxy(url)
+    await using proxy = await createFaultProxy({ target: url })
     await using transport = amqp({ url: proxy.url, confirmTimeoutMs: 300 })
     const topic = { kind: 'topic', name: name('t') } as const
     await publish(transport, message(topic))
-    proxy.freeze()
+    proxy.blackhole()
     await expect(publish(transport, message(topic))).rejects.toMatchObject({
       message: expect.stringContaining('confirmTimeoutMs') as string,
       fault: { scope: 'transport', retryable: true, mayExist: true },
     })
-    proxy.thaw()
+    proxy.heal()
     await publish(transport, message(topic))
   })
 
   it('holds little while the broker is away, and says that nothing was sent', async () => {
-    await using proxy = await tcpProxy(url)
-    proxy.refuse(true)
+    await using proxy = await createFaultProxy({ target: url })
+    proxy.refuse()
     await using transport = amqp({ url: proxy.url, confirmTimeoutMs: 300, maxPendingMessages: 10 })
     const topic = { kind: 'topic', name: name('t') } as const
     const results = await Promise.allSettled(transport.publish(Array.from({ length: 20 }, () => message(topic))))
@@ -144,7 +144,7 @@ describe('amqp, when things break', () => {
       expect(result).toMatchObject({ reason: { fault: { scope: 'transport', retryable: true, mayExist: false } } })
     }
     expect(await transport.health({ timeoutMs: 100 })).toMatchObject([{ part: 'publish', state: 'down' }])
-    proxy.refuse(false)
+    proxy.heal()
     await expect.poll(() => transport.health().then(([part]) => part!.state), { timeout: 15_000 }).toBe('up')
   })
 
