@@ -1,6 +1,7 @@
 export { adapterSuite } from './adapter-suite.ts'
 export { check, VERDICTS, type Finding, type History, type SeenEntry, type SentEntry, type Verdict } from './check.ts'
 export { createFaultProxy, type FaultProxy, type FaultProxyOptions } from './fault-proxy.ts'
+export { manualTime, type ManualTime } from './manual-time.ts'
 export type { CasesOptions, SuiteHooks, SuiteOptions } from './options.ts'
 export type { Chop } from './one-way-line.ts'
 export type { Direction, Faults } from './proxied-connection.ts'
