@@ -1,6 +1,7 @@
 import { json, type Codec } from './codec.ts'
 import { ConfigError } from './errors.ts'
 import type { InferInput, InferOutput, Schema } from './schema.ts'
+import { resolveUpcasters, wireTypeOf, type OlderVersion, type Upcasters } from './upcast.ts'
 import type { Destination } from './wire-message.ts'
 
 /** What the three kinds of definition share. `S` describes the wire: what travels is the schema's input side. */
@@ -22,11 +23,21 @@ export interface DefinitionOptions<S extends Schema> {
   readonly delivery?: 'at-least-once' | 'at-most-once' | undefined
   /** A topic that nobody reads rejects the publish. @default false */
   readonly mustRoute?: boolean | undefined
+  /**
+   * How messages of older versions become this one, each directly: `{ 1: (old) => data, 2: (old) => data }`. A service
+   * with a route for the older version itself uses that.
+   */
+  readonly upcast?: Upcasters<InferInput<S>> | undefined
 }
 
 export interface RequestOptions<S extends Schema, R extends Schema> extends DefinitionOptions<S> {
-  /** Describes the answer. */
-  readonly reply: R
+  /** Describes the answer: a schema, or a schema with its codec such as `protobuf(…)` and `avro(…)` give. */
+  readonly reply: R | { readonly schema: R; readonly codec: Codec }
+  /**
+   * What a requester of an older version gets in place of the answer, by its version.
+   * @default the answer as it is
+   */
+  readonly downcast?: { readonly [version: number]: (reply: InferInput<R>) => unknown } | undefined
 }
 
 /** Type, version, schema and codec of one message: a frozen value, made by `defineEvent`, `defineCommand` or `defineRequest`. */
@@ -44,6 +55,8 @@ export interface Definition<S extends Schema = Schema> {
   readonly ttlMs: number | undefined
   readonly delivery: 'at-least-once' | 'at-most-once'
   readonly mustRoute: boolean
+  /** The older versions that it reads, by their type on the wire. */
+  readonly older?: ReadonlyMap<string, OlderVersion> | undefined
 }
 
 export interface EventDefinition<S extends Schema = Schema> extends Definition<S> {
@@ -55,6 +68,9 @@ export interface CommandDefinition<S extends Schema = Schema> extends Definition
 export interface RequestDefinition<S extends Schema = Schema, R extends Schema = Schema> extends Definition<S> {
   readonly kind: 'request'
   readonly reply: R
+  readonly replyCodec: Codec
+  /** How an answer becomes an older version's, by the type of the request on the wire. */
+  readonly downcast?: ReadonlyMap<string, (reply: unknown) => unknown> | undefined
 }
 
 /** What a sender gives for a definition. */
@@ -65,7 +81,7 @@ export type DataOut<D> = D extends { readonly schema: infer S extends Schema } ?
 /**
  * Something that happened: one to many, nobody owes an answer.
  * @example const RentalBooked = defineEvent('rental.booked', { schema: z.object({ rentalId: z.string() }) })
- * @throws {ConfigError} for a type, version or time to live out of bounds
+ * @throws {ConfigError} for a type, version or time to live out of bounds, or an upcast from no older version
  */
 export function defineEvent<S extends Schema>(type: string, options: DefinitionOptions<S>): EventDefinition<S> {
   return Object.freeze({ kind: 'event' as const, ...resolve('topic', type, options) })
@@ -73,7 +89,7 @@ export function defineEvent<S extends Schema>(type: string, options: DefinitionO
 
 /**
  * Something to be done: one to one, no answer.
- * @throws {ConfigError} for a type, version or time to live out of bounds
+ * @throws {ConfigError} for a type, version or time to live out of bounds, or an upcast from no older version
  */
 export function defineCommand<S extends Schema>(type: string, options: DefinitionOptions<S>): CommandDefinition<S> {
   return Object.freeze({ kind: 'command' as const, ...resolve('queue', type, options) })
@@ -81,13 +97,39 @@ export function defineCommand<S extends Schema>(type: string, options: Definitio
 
 /**
  * A question whose answer is owed: `bus.request` sends it, `respond` answers it.
- * @throws {ConfigError} for a type, version or time to live out of bounds
+ * @throws {ConfigError} for a type, version or time to live out of bounds, or an upcast from no older version
  */
 export function defineRequest<S extends Schema, R extends Schema>(
   type: string,
   options: RequestOptions<S, R>,
 ): RequestDefinition<S, R> {
-  return Object.freeze({ kind: 'request' as const, ...resolve('queue', type, options), reply: options.reply })
+  const base = resolve('queue', type, options)
+  const { reply } = options
+  const schema = '~standard' in reply ? reply : reply.schema
+  return Object.freeze({
+    kind: 'request' as const,
+    ...base,
+    reply: schema,
+    replyCodec: '~standard' in reply ? base.codec : reply.codec,
+    downcast: resolveDowncasts(base, options.downcast),
+  })
+}
+
+/** Only where an older request is read can it be answered. */
+function resolveDowncasts(
+  { type, older }: Pick<Definition, 'type' | 'older'>,
+  given: Readonly<Record<number, (reply: never) => unknown>> = {},
+): RequestDefinition['downcast'] {
+  const entries = Object.entries(given).map(([key, downcast]) => {
+    const wireType = wireTypeOf(type, Number(key))
+    if (older?.has(wireType) !== true || typeof downcast !== 'function') {
+      throw new ConfigError(
+        `downcast ${JSON.stringify(key)} of "${type}": give a function, and an upcast of that version`,
+      )
+    }
+    return [wireType, downcast as (reply: unknown) => unknown] as const
+  })
+  return entries.length === 0 ? undefined : new Map(entries)
 }
 
 function resolve<S extends Schema>(
@@ -109,7 +151,7 @@ function resolve<S extends Schema>(
   return {
     type,
     version,
-    wireType: version === 1 ? type : `${type}.v${version}`,
+    wireType: wireTypeOf(type, version),
     schema: options.schema,
     codec: options.codec ?? json,
     destination: Object.freeze({ kind, name: type, ...options.destination }),
@@ -118,5 +160,6 @@ function resolve<S extends Schema>(
     ttlMs,
     delivery: options.delivery ?? 'at-least-once',
     mustRoute: options.mustRoute ?? false,
+    older: resolveUpcasters(type, version, options.upcast),
   }
 }

@@ -23,5 +23,13 @@ export { validate, type InferInput, type InferOutput, type Schema } from './sche
 export { shared } from './shared.ts'
 export { subjectMatches } from './subject.ts'
 export type * from './transport.ts'
+export {
+  fromVersion,
+  type OlderDefinition,
+  type OlderVersion,
+  type Upcaster,
+  type Upcasters,
+  type VersionUpcaster,
+} from './upcast.ts'
 export type { CallOptions, Destination, WireHeaders, WireMessage } from './wire-message.ts'
 export { createBus } from './create-bus.ts'

@@ -12,6 +12,7 @@ import { Line, type LineState } from './line.ts'
 import { writeNotes } from './notes.ts'
 import { sleep } from './ports.ts'
 import { reasonOf, type RetryPolicy } from './retry.ts'
+import { routeTable } from './route-table.ts'
 import type { Delivery, PartHealth, Settlement, Subscription } from './transport.ts'
 import type { WireMessage } from './wire-message.ts'
 import { Work } from './work.ts'
@@ -64,7 +65,7 @@ export class Intake implements RetryHost {
     this.policy = options.retry
     this.#capabilities = options.capabilities
     this.#concurrency = options.concurrency
-    this.#routes = new Map(options.routes.map((route) => [route.definition.wireType, route]))
+    this.#routes = routeTable(options.routes)
     this.#lanes = new Lanes(options.concurrency)
     this.#line = new Line(context.ports, (state) => this.#onLine(state))
     const { service, handlerTimeoutMs } = options

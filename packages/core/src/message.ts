@@ -1,7 +1,9 @@
+import type { Codec } from './codec.ts'
 import type { DataIn, DataOut, Definition } from './definition.ts'
 import { CodecError, ConfigError, ValidationError } from './errors.ts'
 import type { Ports } from './ports.ts'
 import { validate } from './schema.ts'
+import { convert, type OlderVersion } from './upcast.ts'
 import type { WireHeaders, WireMessage } from './wire-message.ts'
 
 /** What a sender may say beside the data. */
@@ -31,6 +33,7 @@ export interface MessageInfo {
   readonly id: string
   /** The definition's type, without a version. */
   readonly type: string
+  /** The one that travelled, also where the data was upcast from it. */
   readonly version: number
   readonly source: string | undefined
   /** RFC 3339, as the sender wrote it. */
@@ -126,16 +129,38 @@ function checkHeaders(given: WireHeaders = {}): WireHeaders {
  * @throws {CodecError} the bytes are not what the definition's codec reads; @throws {ValidationError} the data does not fit
  */
 export function decode<D extends Definition>(definition: D, message: WireMessage): DataOut<D> | Promise<DataOut<D>> {
-  if (message.body === null) throw new ValidationError(`"${definition.wireType}" came without a body`, [])
-  const given = message.contentType
+  const older = olderOf(definition, message)
+  if (older !== undefined) return upcast(definition, older, message) as DataOut<D> | Promise<DataOut<D>>
+  const data = read(definition.codec, definition.wireType, message)
+  return validate(definition.schema, data, `data of "${definition.wireType}"`) as DataOut<D> | Promise<DataOut<D>>
+}
+
+/** The older version that a message is of; a message without a type is taken for the definition's own. */
+function olderOf({ older, wireType }: Definition, { type }: WireMessage): OlderVersion | undefined {
+  return older === undefined || type === wireType ? undefined : older.get(type)
+}
+
+function upcast(definition: Definition, older: OlderVersion, message: WireMessage): unknown {
+  const raise = (old: unknown) => {
+    const what = `upcast of "${definition.type}" from version ${older.version} to ${definition.version}`
+    const data = convert(what, older.upcast, old)
+    return validate(definition.schema, data, `data of "${message.type}" as "${definition.wireType}"`)
+  }
+  const old = read(older.codec ?? definition.codec, message.type, message)
+  if (older.schema === undefined) return raise(old)
+  const checked = validate(older.schema, old, `data of "${message.type}"`)
+  return checked instanceof Promise ? checked.then(raise) : raise(checked)
+}
+
+function read(codec: Codec, wireType: string, { body, contentType }: WireMessage): unknown {
+  if (body === null) throw new ValidationError(`"${wireType}" came without a body`, [])
   // most are equal as they stand
-  if (given !== definition.codec.contentType && !sameMedia(given, definition.codec.contentType)) {
+  if (contentType !== codec.contentType && !sameMedia(contentType, codec.contentType)) {
     throw new CodecError(
-      `"${definition.wireType}" came as ${mediaType(given)}, not as ${definition.codec.contentType}: give its definition that codec`,
+      `"${wireType}" came as ${mediaType(contentType)}, not as ${codec.contentType}: give its definition that codec`,
     )
   }
-  const data = definition.codec.decode(message.body)
-  return validate(definition.schema, data, `data of "${definition.wireType}"`) as DataOut<D> | Promise<DataOut<D>>
+  return codec.decode(body)
 }
 
 /** Without its parameters; a message that does not say is taken at the definition's word. */
@@ -154,7 +179,7 @@ export function messageInfo(definition: Definition, message: WireMessage): Messa
   return {
     id: message.id,
     type: definition.type,
-    version: definition.version,
+    version: olderOf(definition, message)?.version ?? definition.version,
     source: attributes.source,
     time: attributes.time,
     attributes,

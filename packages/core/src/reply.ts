@@ -1,24 +1,45 @@
-import { json } from './codec.ts'
+import { json, type Codec } from './codec.ts'
 import type { EventDefinition, RequestDefinition } from './definition.ts'
 import { boundedReason } from './notes.ts'
 import type { Ports } from './ports.ts'
+import { convert } from './upcast.ts'
 import type { WireMessage } from './wire-message.ts'
 
-/** The answer to a request as a definition of its own: `<wire type>.reply`, to one reply address. */
-export function replyDefinition(request: RequestDefinition, replyTo: string): EventDefinition {
+/**
+ * The answer to a request as a definition of its own: `<wire type>.reply`, to one reply address. Whoever asked in an older
+ * version is answered in that one.
+ */
+export function replyDefinition(
+  request: RequestDefinition,
+  replyTo: string,
+  asked: string = request.wireType,
+): EventDefinition {
   const { transport } = request.destination
+  const wireType = `${request.older?.has(asked) === true ? asked : request.wireType}.reply`
   return {
     kind: 'event',
-    type: `${request.wireType}.reply`,
+    type: wireType,
     version: 1,
-    wireType: `${request.wireType}.reply`,
+    wireType,
     schema: request.reply,
-    codec: request.codec,
+    codec: replyCodec(request, asked),
     destination: { kind: 'reply', name: replyTo, transport },
     ttlMs: undefined,
     delivery: 'at-least-once',
     mustRoute: false,
   }
+}
+
+function replyCodec(request: RequestDefinition, asked: string): Codec {
+  const { replyCodec, version } = request
+  const older = request.older?.get(asked)
+  if (older === undefined) return replyCodec
+  const downcast = request.downcast?.get(asked)
+  // what the older definition would have written it with; a plain upcaster says nothing about it
+  const codec = older.replyCodec ?? replyCodec
+  if (downcast === undefined) return codec
+  const what = `downcast of the reply to "${request.type}" from version ${version} to ${older.version}`
+  return { ...codec, encode: (reply) => codec.encode(convert(what, downcast, reply)) }
 }
 
 /** What a requester is told of a failure: code and text, at most 1 KiB, no stack. */
@@ -30,7 +51,7 @@ export function errorReply(
 ): WireMessage {
   const { code, retryable } = (error ?? {}) as { readonly code?: unknown; readonly retryable?: unknown }
   const text = error instanceof Error ? error.message : 'the responder failed'
-  const definition = replyDefinition(request, message.replyTo!)
+  const definition = replyDefinition(request, message.replyTo!, message.type)
   return {
     id: context.ports.newId(),
     type: definition.wireType,

@@ -23,7 +23,7 @@ export interface ServicePlan {
 
 /**
  * Groups the routes of a service by carrier and way of acking, and names each group's subscription (R8).
- * @throws {ConfigError} for an option out of bounds, no routes, or two for one type
+ * @throws {ConfigError} for an option out of bounds, no routes, two for one type, or versions that differ in delivery
  */
 export function planService(
   service: string,
@@ -41,11 +41,17 @@ export function planService(
   const { start = broadcast ? 'latest' : SERVICE_DEFAULTS.start } = options
   checkConcurrency(concurrency)
   const seen = new Set<string>()
+  const deliveries = new Map<string, string>()
   const groups = new Map<Carrier, { atLeastOnce: Route[]; atMostOnce: Route[] }>()
   for (const route of routes) {
-    const { wireType, destination, delivery } = route.definition
+    const { type, wireType, destination, delivery } = route.definition
     if (seen.has(wireType)) throw new ConfigError(`service "${service}" has two routes for "${wireType}": keep one`)
     seen.add(wireType)
+    // two subscriptions would each get both versions
+    if ((deliveries.get(type) ?? delivery) !== delivery) {
+      throw new ConfigError(`versions of "${type}" in service "${service}" differ in delivery: give them the same`)
+    }
+    deliveries.set(type, delivery)
     const carrier = outgoing.carrierOf(destination)
     let group = groups.get(carrier)
     if (group === undefined) groups.set(carrier, (group = { atLeastOnce: [], atMostOnce: [] }))

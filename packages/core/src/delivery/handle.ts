@@ -58,7 +58,7 @@ async function answer(
     const data = await decode(definition, message)
     const given = await (responder as Responder)(data as never, contextOf(work, { definition } as Route, options))
     const sending = { correlationId: message.correlationId, causationId: message.id }
-    return await encode(replyDefinition(definition, message.replyTo!), given, sending, options)
+    return await encode(replyDefinition(definition, message.replyTo!, message.type), given, sending, options)
   }
 }
 
