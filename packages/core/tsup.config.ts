@@ -2,5 +2,10 @@ import { defineConfig } from 'tsup'
 import { library } from '../../tsup.base.ts'
 
 export default defineConfig(
-  library({ index: 'src/index.ts', 'memory/index': 'src/memory/index.ts', 'testing/index': 'src/testing/index.ts' }),
+  library({
+    index: 'src/index.ts',
+    'asyncapi/index': 'src/asyncapi/index.ts',
+    'memory/index': 'src/memory/index.ts',
+    'testing/index': 'src/testing/index.ts',
+  }),
 )

@@ -3,6 +3,8 @@ import { CodecError } from './errors.ts'
 /** Turns data into bytes and back. `decode` throws `CodecError` for bytes that aren't what the content type says. */
 export interface Codec {
   readonly contentType: string
+  /** The payload's own schema, for documents: AsyncAPI's `schemaFormat` and the schema. JSON has none, it stands on the definition's. */
+  readonly payloadSchema?: { readonly format: string; readonly schema: unknown } | undefined
   encode(data: unknown): Uint8Array
   decode(body: Uint8Array): unknown
 }
