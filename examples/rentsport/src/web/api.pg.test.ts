@@ -137,3 +137,16 @@ test('the description of the API holds every route', async () => {
     '/health',
   ])
 })
+
+test('the documents of the messages can be fetched', async () => {
+  const titles = ['/asyncapi.json', '/asyncapi/rentsport.json'].map(async (path) => {
+    const answer = await app.request(path)
+    expect(answer.headers.get('content-type')).toMatch('application/json')
+    const { asyncapi, info } = (await answer.json()) as { asyncapi: string; info: { title: string } }
+    return [asyncapi, info.title]
+  })
+  expect(await Promise.all(titles)).toEqual([
+    ['3.0.0', 'RentSport Notification Service'],
+    ['3.0.0', 'RentSport'],
+  ])
+})

@@ -2,6 +2,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { bodyLimit } from 'hono/body-limit'
 import { HTTPException } from 'hono/http-exception'
 import { secureHeaders } from 'hono/secure-headers'
+import { notificationDocument, rentSportDocument } from '../contracts/documents.ts'
 import { inventoryRoutes } from './inventory-routes.ts'
 import { pageFiles } from './page-files.ts'
 import { paymentRoutes } from './payment-routes.ts'
@@ -42,6 +43,8 @@ export function createApp(services: WebServices): OpenAPIHono {
   paymentRoutes(app, services)
   serviceRoutes(app, services)
   app.doc31('/openapi.json', { openapi: '3.1.0', info: { title: 'RentSport', version: '1.0.0' } })
+  app.get('/asyncapi.json', (context) => context.json(notificationDocument()))
+  app.get('/asyncapi/rentsport.json', (context) => context.json(rentSportDocument()))
   pageFiles(app, services.pageFolder)
   return app
 }
