@@ -6,7 +6,7 @@ import { systemPorts, type Ports } from './ports.ts'
 import { retryPolicy, type RetryPolicy } from './retry.ts'
 import type { Transport } from './transport.ts'
 
-export const BUS_LIMITS = Object.freeze({ maxPendingRequests: 10_000, maxPendingPublishes: 10_000 })
+export const BUS_LIMITS = Object.freeze({ maxPendingRequests: 10_000, maxAnswers: 1_000, maxPendingPublishes: 10_000 })
 
 /** The options of a bus, checked and complete. */
 export interface BusSettings {
@@ -30,6 +30,7 @@ export function resolveBusOptions(options: BusOptions): BusSettings {
   }
   const limits = {
     maxPendingRequests: options.limits?.maxPendingRequests ?? BUS_LIMITS.maxPendingRequests,
+    maxAnswers: options.limits?.maxAnswers ?? BUS_LIMITS.maxAnswers,
     maxPendingPublishes: options.limits?.maxPendingPublishes ?? BUS_LIMITS.maxPendingPublishes,
   }
   for (const [field, value] of Object.entries(limits)) {

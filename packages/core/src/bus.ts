@@ -1,4 +1,5 @@
 import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
+import type { Expected, Gathering, GatheredReply, Missing } from './gathering.ts'
 import type { Route } from './handler.ts'
 import type { Logger } from './logger.ts'
 import type { SendOptions } from './message.ts'
@@ -24,8 +25,10 @@ export interface BusOptions {
 }
 
 export interface BusLimits {
-  /** Requests waiting for their reply; one more is an `OverloadError`. @default 10_000 */
+  /** Requests and gatherings waiting for replies; one more is an `OverloadError`. @default 10_000 */
   readonly maxPendingRequests?: number | undefined
+  /** Answers that one gathering takes; it has enough then. @default 1_000 */
+  readonly maxAnswers?: number | undefined
   /** Messages handed over and not confirmed; one more is an `OverloadError`. @default 10_000 */
   readonly maxPendingPublishes?: number | undefined
 }
@@ -49,6 +52,16 @@ export interface RequestCallOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
   readonly headers?: SendOptions['headers']
+}
+
+export interface GatherOptions<Reply, E extends Expected = undefined> extends RequestCallOptions {
+  /**
+   * How many answers there will be, or the names of the services that give them: with the last of them the gathering
+   * ends. An error is an answer too. @default all who answer within `timeoutMs`
+   */
+  readonly expect?: E | undefined
+  /** Asked after each reply; `true` ends the gathering: enough is known. */
+  readonly until?: ((replies: readonly GatheredReply<Reply>[]) => boolean) | undefined
 }
 
 /** What the bus has counted since it was made. */
@@ -97,6 +110,20 @@ export interface Bus extends AsyncDisposable {
     data: DataIn<RequestDefinition<S, R>>,
     options: RequestCallOptions,
   ): Promise<InferOutput<R>>
+  /**
+   * Asks every service that responds to the request, over the topic named as the request's queue. Resolves when those
+   * that are expected have answered, when `until` says so, and at the latest after `timeoutMs`, with what there is.
+   * @example for await (const { service, data } of bus.gather(Availability, { bikes: 4 }, { timeoutMs: 500 })) …
+   * @throws {ConfigError} for an option out of bounds
+   * @throws {PublishError} as rejection: the question did not get out, or the reply address was lost
+   * @throws {TimeoutError} as rejection: the question did not get out within `timeoutMs`
+   * @throws {ClosedError} as rejection: the bus stopped meanwhile
+   */
+  gather<S extends Schema, R extends Schema, const E extends Expected = undefined>(
+    request: RequestDefinition<S, R>,
+    data: DataIn<RequestDefinition<S, R>>,
+    options: GatherOptions<InferOutput<R>, E>,
+  ): Gathering<InferOutput<R>, Missing<E>>
   /** All routes of a service in one call; a second call for the same service is a `ConfigError`. */
   subscribe(service: string, routes: readonly Route[], options?: ServiceOptions): Promise<Service>
   /** How carriers and services are, with the reason where one is not well. */

@@ -1,19 +1,30 @@
 import type { BusContext } from './bus-context.ts'
 import { resolveBusOptions, type BusSettings } from './bus-options.ts'
-import type { Bus, BusOptions, BusStats, RequestCallOptions, Service, ServiceOptions, StopOptions } from './bus.ts'
+import type {
+  Bus,
+  BusOptions,
+  BusStats,
+  GatherOptions,
+  RequestCallOptions,
+  Service,
+  ServiceOptions,
+  StopOptions,
+} from './bus.ts'
 import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
 import { ClosedError, ConfigError, UnsupportedError } from './errors.ts'
+import { gatherDestination } from './gather-destination.ts'
+import { checkExpected, type Expected, type GatherBounds, type Gathering, type Missing } from './gathering.ts'
 import type { Route } from './handler.ts'
 import { Intake } from './intake.ts'
 import { encode, type SendOptions } from './message.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Parked } from './parked.ts'
-import { Requests } from './requests.ts'
+import { Requests, type Asking } from './requests.ts'
 import type { InferOutput, Schema } from './schema.ts'
 import { checkCapabilities, planService, SERVICE_DEFAULTS, type ServicePlan } from './service-plan.ts'
 import { RunningService, type RunningPart } from './service.ts'
 import type { PartHealth } from './transport.ts'
-import type { WireMessage } from './wire-message.ts'
+import type { Destination, WireMessage } from './wire-message.ts'
 
 /**
  * Sends, asks and subscribes over a transport, which belongs to the bus from now on.
@@ -29,6 +40,7 @@ class TransportBus implements Bus {
   readonly #context: BusContext
   readonly #requests: Requests
   readonly #services = new Map<string, RunningService | undefined>()
+  readonly #topics = new WeakMap<RequestDefinition, Destination>()
   #stopping: Promise<void> | undefined
 
   constructor(settings: BusSettings) {
@@ -64,20 +76,43 @@ class TransportBus implements Bus {
     data: DataIn<RequestDefinition<S, R>>,
     options: RequestCallOptions,
   ): Promise<InferOutput<R>> {
-    const { timeoutMs, signal, headers } = options
-    if (!(timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1)) {
-      throw new ConfigError(`timeoutMs of a request is ${timeoutMs}: give milliseconds above 0 and below 24 days`)
-    }
+    checkTimeout(options)
+    const { timeoutMs, signal } = options
     const { outgoing } = this.#context
-    const ttlMs = Math.min(timeoutMs, request.ttlMs ?? Infinity)
-    const message = await encode(request, data, { headers, ttlMs }, this.#context)
-    const reply = await this.#requests.call(
-      request,
-      outgoing.carrierOf(message.destination),
-      { timeoutMs, signal },
-      (correlationId, replyTo) => outgoing.publish({ ...message, correlationId, replyTo }, { timeoutMs, signal }),
-    )
-    return reply as InferOutput<R>
+    const message = await this.#question(request, data, options)
+    return (await this.#requests.call({
+      definition: request,
+      carrier: outgoing.carrierOf(message.destination),
+      timeoutMs,
+      signal,
+      send: (correlationId, replyTo) => outgoing.publish({ ...message, correlationId, replyTo }, { timeoutMs, signal }),
+    })) as InferOutput<R>
+  }
+
+  gather<S extends Schema, R extends Schema, const E extends Expected = undefined>(
+    request: RequestDefinition<S, R>,
+    data: DataIn<RequestDefinition<S, R>>,
+    options: GatherOptions<InferOutput<R>, E>,
+  ): Gathering<InferOutput<R>, Missing<E>> {
+    checkTimeout(options)
+    const { timeoutMs, signal, expect, until } = options
+    const { maxAnswers } = this.#settings.limits
+    checkExpected(expect, maxAnswers)
+    const { outgoing } = this.#context
+    const destination = this.#topicOf(request)
+    const question = this.#question(request, data, options)
+    // read when the reply address is open, which may be later than Node waits
+    question.catch(() => {})
+    const asking: Asking = {
+      definition: request,
+      carrier: outgoing.carrierOf(destination),
+      timeoutMs,
+      signal,
+      send: async (correlationId, replyTo) =>
+        outgoing.publish({ ...(await question), destination, correlationId, replyTo }, { timeoutMs, signal }),
+    }
+    const bounds = { expect, until, maxAnswers } as GatherBounds
+    return this.#requests.gather(asking, bounds) as Gathering<InferOutput<R>, Missing<E>>
   }
 
   async subscribe(service: string, routes: readonly Route[], options: ServiceOptions = {}): Promise<Service> {
@@ -130,6 +165,22 @@ class TransportBus implements Bus {
     await this.#settings.transport[Symbol.asyncDispose]()
   }
 
+  async #question<S extends Schema>(
+    request: RequestDefinition<S>,
+    data: DataIn<RequestDefinition<S>>,
+    { timeoutMs, headers }: RequestCallOptions,
+  ): Promise<WireMessage> {
+    const ttlMs = Math.min(timeoutMs, request.ttlMs ?? Infinity)
+    return await encode(request, data, { headers, ttlMs }, this.#context)
+  }
+
+  /** One object for each definition: what is declared is known by it. */
+  #topicOf(request: RequestDefinition): Destination {
+    let topic = this.#topics.get(request)
+    if (topic === undefined) this.#topics.set(request, (topic = gatherDestination(request.destination)))
+    return topic
+  }
+
   async #send(definition: Definition, data: unknown, options: SendOptions): Promise<string> {
     const { outgoing } = this.#context
     const encoded = encode(definition, data, options, this.#context)
@@ -148,6 +199,7 @@ class TransportBus implements Bus {
     const intake = new Intake(
       {
         service: wanted.service,
+        answersAs: plan.answersAs,
         routes,
         assume: assume && routes.find(({ definition }) => definition.wireType === assume.wireType),
         concurrency: options.concurrency ?? SERVICE_DEFAULTS.concurrency,
@@ -177,4 +229,9 @@ class TransportBus implements Bus {
   #refuseStopped(what: string): void {
     if (this.#stopping !== undefined) throw new ClosedError(`${what} on a stopped bus: make a new one`)
   }
+}
+
+function checkTimeout({ timeoutMs }: RequestCallOptions): void {
+  if (timeoutMs > 0 && timeoutMs <= 2 ** 31 - 1) return
+  throw new ConfigError(`timeoutMs of a request is ${timeoutMs}: give milliseconds above 0 and below 24 days`)
 }

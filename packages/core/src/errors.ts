@@ -93,9 +93,15 @@ export class RemoteError extends MessagingError {
   readonly retryable: boolean
   /** The `code` of the error that the responder's handler threw, `'INTERNAL'` if it had none. */
   readonly remoteCode: string
-  constructor(message: string, options: { readonly remoteCode: string; readonly retryable: boolean }) {
+  /** The service that answered so; `undefined` where it did not say. */
+  readonly service: string | undefined
+  constructor(
+    message: string,
+    options: { readonly remoteCode: string; readonly retryable: boolean; readonly service?: string | undefined },
+  ) {
     super(message)
     this.remoteCode = options.remoteCode
+    this.service = options.service
     this.retryable = options.retryable
   }
 }

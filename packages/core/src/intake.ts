@@ -19,6 +19,7 @@ import { Work } from './work.ts'
 
 export interface IntakeOptions {
   readonly service: string
+  readonly answersAs: string
   readonly routes: readonly Route[]
   readonly assume: Route | undefined
   readonly concurrency: number
@@ -68,7 +69,7 @@ export class Intake implements RetryHost {
     this.#routes = routeTable(options.routes)
     this.#lanes = new Lanes(options.concurrency)
     this.#line = new Line(context.ports, (state) => this.#onLine(state))
-    const { service, handlerTimeoutMs } = options
+    const { service, answersAs, handlerTimeoutMs } = options
     this.#run = compose(
       [
         dropExpired(context.ports.clock, () => context.counters.expired++),
@@ -77,6 +78,7 @@ export class Intake implements RetryHost {
       ],
       handle({
         service,
+        answersAs,
         source: context.source,
         logger: context.logger,
         outgoing: context.outgoing,

@@ -2,6 +2,7 @@ import type { BusContext } from './bus-context.ts'
 import type { ServiceOptions } from './bus.ts'
 import type { Capabilities } from './capabilities.ts'
 import { ConfigError, UnsupportedError } from './errors.ts'
+import { gatherDestination } from './gather-destination.ts'
 import type { Route } from './handler.ts'
 import type { Carrier } from './outgoing.ts'
 import type { Source, SubscribeOptions } from './transport.ts'
@@ -17,6 +18,8 @@ export const SERVICE_DEFAULTS = Object.freeze({
 /** One subscription to be: the routes of a service that live on one carrier and are acked alike. */
 export interface ServicePlan {
   readonly carrier: Carrier
+  /** The name that replies carry: the service's, with `broadcast` the instance's. */
+  readonly answersAs: string
   readonly options: SubscribeOptions
   readonly routes: readonly Route[]
 }
@@ -64,6 +67,7 @@ export function planService(
     const mode = broadcast ? 'broadcast' : keyed ? 'ordered' : 'compete'
     return {
       carrier,
+      answersAs: base,
       routes,
       options: {
         service: ackBefore ? `${base}.once` : base,
@@ -117,8 +121,11 @@ export function checkConcurrency(concurrency: number): void {
 
 function sourcesOf(routes: readonly Route[]): readonly Source[] {
   const sources = new Map<string, { kind: Source['kind']; name: string; subjects: Set<string> | undefined }>()
-  for (const { definition } of routes) {
-    const { kind, name, subject } = definition.destination
+  const destinations = routes.flatMap(({ kind, definition: { destination } }) =>
+    // whoever answers one also answers many
+    kind === 'respond' ? [destination, gatherDestination(destination)] : [destination],
+  )
+  for (const { kind, name, subject } of destinations) {
     const known = sources.get(`${kind}/${name}`)
     if (known === undefined)
       sources.set(`${kind}/${name}`, { kind, name, subjects: subject === undefined ? undefined : new Set([subject]) })

@@ -4,13 +4,15 @@ import { decode, encode, messageInfo } from '../message.ts'
 import type { Outgoing } from '../outgoing.ts'
 import { UnrecoverableError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
-import { errorReply, replyDefinition } from '../reply.ts'
+import { errorReply, replyDefinition, signReply } from '../reply.ts'
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 import type { Next } from './middleware.ts'
 
 export interface HandleOptions {
   readonly service: string
+  /** The name that replies carry. */
+  readonly answersAs: string
   readonly source: string
   readonly logger: Logger
   readonly outgoing: Outgoing
@@ -58,7 +60,10 @@ async function answer(
     const data = await decode(definition, message)
     const given = await (responder as Responder)(data as never, contextOf(work, { definition } as Route, options))
     const sending = { correlationId: message.correlationId, causationId: message.id }
-    return await encode(replyDefinition(definition, message.replyTo!, message.type), given, sending, options)
+    return signReply(
+      await encode(replyDefinition(definition, message.replyTo!, message.type), given, sending, options),
+      options.answersAs,
+    )
   }
 }
 
