@@ -185,8 +185,8 @@ export class QueueReader {
   }
 
   async #live(session: Session): Promise<Error> {
-    const { service, mode, maxOpen } = this.#subscription
-    await this.#topology.declarePlan(session, service, mode, this.plan)
+    const { mode, maxOpen } = this.#subscription
+    await this.#topology.declarePlan(session, mode, this.plan)
     const channel = await session.connection.createChannel()
     const tap = new Tap(this.plan.queue, channel)
     let fault: Error | undefined

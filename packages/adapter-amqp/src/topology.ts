@@ -8,6 +8,10 @@ import type { ResolvedOptions } from './options.ts'
 /** What a subscription reads: which queues, and what is bound to them. */
 export interface QueuePlan {
   readonly queue: string
+  /** Any service may read it beside its own, so its form depends on none of them. */
+  readonly shared: boolean
+  /** Whose dead letters the broker itself would make of it: the service's, those of a shared queue its own. */
+  readonly owner: string
   readonly bindings: readonly { readonly exchange: string; readonly patterns: readonly string[] }[]
 }
 
@@ -18,7 +22,7 @@ export interface TopologyRoom {
   /** @throws {ConfigError} for a name the broker can't take; @throws {UnsupportedError} for a source of kind `reply` */
   plan(subscription: Pick<SubscribeOptions, 'service' | 'sources'>): readonly QueuePlan[]
   declareExchange(session: Session, exchange: string): Promise<void>
-  declarePlan(session: Session, service: string, mode: SubscribeOptions['mode'], plan: QueuePlan): Promise<void>
+  declarePlan(session: Session, mode: SubscribeOptions['mode'], plan: QueuePlan): Promise<void>
   declareDeadLetters(session: Session, service: string): Promise<void>
   declareWait(session: Session, stepMs: number): Promise<void>
 }
@@ -56,30 +60,34 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
       checkName('service', deadLetterQueue(service))
       const home = serviceQueue(service)
       const topics = sources.filter((source) => source.kind === 'topic')
-      const own = { queue: home, bindings: topics.map(binding) }
-      const others = new Set<string>()
+      const own = { queue: home, shared: false, owner: service, bindings: topics.map(binding) }
+      const others = new Map<string, string>()
       for (const source of sources) {
         checkName('source', source.name)
         if (source.kind === 'reply') {
           throw new UnsupportedError(`source "${source.name}" of kind reply: RabbitMQ replies come by openReplies`)
         }
-        if (source.kind === 'queue') others.add(source.name)
-        if (source.kind === 'service') others.add(serviceQueue(source.name))
+        if (source.kind === 'queue') others.set(source.name, source.name)
+        if (source.kind === 'service') others.set(serviceQueue(source.name), source.name)
       }
       others.delete(home)
-      return [own, ...[...others].map((queue) => ({ queue, bindings: [] }))]
+      return [own, ...[...others].map(([queue, owner]) => ({ queue, shared: true, owner, bindings: [] }))]
     },
     declareExchange: (session, exchange) =>
       onThrowAway(session, topology, async (channel) => {
         if (topology === 'check') await channel.checkExchange(exchange)
         else await channel.assertExchange(exchange, 'topic', { durable: true })
       }),
-    async declarePlan(session, service, mode, { queue, bindings }) {
+    async declarePlan(session, mode, { queue, shared, owner, bindings }) {
+      const ephemeral = mode === 'broadcast' && !shared
       // what a message falls into must stand before what it falls from
-      if (mode !== 'broadcast') await declareDeadLetters(session, service)
+      if (!ephemeral) await declareDeadLetters(session, owner)
       await onThrowAway(session, topology, async (channel) => {
         if (topology === 'check') await channel.checkQueue(queue)
-        else await channel.assertQueue(queue, { arguments: queueArguments(mode, deadLetterQueue(service)) })
+        else {
+          const form = ephemeral ? EPHEMERAL : durableForm(mode, deadLetterQueue(owner))
+          await channel.assertQueue(queue, { arguments: form })
+        }
         for (const { exchange, patterns } of bindings) {
           if (topology === 'check') {
             await channel.checkExchange(exchange)
@@ -116,9 +124,10 @@ function binding(source: Source): QueuePlan['bindings'][number] {
   return { exchange: source.name, patterns: source.subjects ?? ['#'] }
 }
 
+const EPHEMERAL = Object.freeze({ 'x-queue-type': 'classic', 'x-expires': BROADCAST_EXPIRES_MS })
+
 /** @see https://www.rabbitmq.com/docs/quorum-queues */
-function queueArguments(mode: SubscribeOptions['mode'], deadLetterQueue: string): Record<string, unknown> {
-  if (mode === 'broadcast') return { 'x-queue-type': 'classic', 'x-expires': BROADCAST_EXPIRES_MS }
+function durableForm(mode: SubscribeOptions['mode'], deadLetterQueue: string): Record<string, unknown> {
   return {
     'x-queue-type': 'quorum',
     // counts neighbours of a crash too, so it is far off; the core counts failures

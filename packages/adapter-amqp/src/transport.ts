@@ -20,7 +20,7 @@ import { ConfirmPublisher } from './publisher.ts'
 import { openReplies } from './replies.ts'
 import { AmqpSubscription } from './subscriber.ts'
 import { createTopology } from './topology.ts'
-import type { TopologyRoom } from './topology.ts'
+import type { QueuePlan, TopologyRoom } from './topology.ts'
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './wire.ts'
 
 /**
@@ -103,7 +103,7 @@ class AmqpTransport implements Transport {
       if (this.#subscriptions.get(service) === subscription) this.#subscriptions.delete(service)
     })
     await subscription.start()
-    this.#services.add(service)
+    this.#remember(service, this.#topology.plan(options))
     return subscription
   }
 
@@ -118,10 +118,9 @@ class AmqpTransport implements Transport {
       if (kind === 'topic') await this.#topology.declareExchange(session, name)
     }
     for (const { service, sources, mode } of topology.subscriptions) {
-      for (const plan of this.#topology.plan({ service, sources })) {
-        await this.#topology.declarePlan(session, service, mode, plan)
-      }
-      this.#services.add(service)
+      const plans = this.#topology.plan({ service, sources })
+      for (const plan of plans) await this.#topology.declarePlan(session, mode, plan)
+      this.#remember(service, plans)
     }
   }
 
@@ -153,6 +152,12 @@ class AmqpTransport implements Transport {
     await this.#publisher.stop(this.#options.confirmTimeoutMs)
     await Promise.all([...this.#replies].map((address) => address[Symbol.asyncDispose]()))
     await Promise.all(Object.values(this.#links).map((link) => link.close(2_000)))
+  }
+
+  /** Whose dead letters there may be: the service's, and those of each queue that it shares. */
+  #remember(service: string, plans: readonly QueuePlan[]): void {
+    this.#services.add(service)
+    for (const { owner } of plans) this.#services.add(owner)
   }
 
   async #probe(link: Link, timeoutMs: number, signal?: AbortSignal): Promise<PartHealth> {
