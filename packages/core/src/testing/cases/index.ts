@@ -2,6 +2,7 @@ import type { SuiteCase } from '../suite-case.ts'
 import { acknowledgement, lateSettlement } from './acknowledgement.ts'
 import { basic, publishFirst } from './basic.ts'
 import { bodyRoundTrip, headerRoundTrip, nullBody, untouched } from './content.ts'
+import { gathering } from './gathering.ts'
 import { handlerFailures } from './handler-failures.ts'
 import { isolation } from './isolation.ts'
 import { orderPerKey, orderSingle, orderUnderFailure } from './order.ts'
@@ -18,6 +19,6 @@ export const cases: readonly SuiteCase[] = [
   ...[orderSingle, orderPerKey, orderUnderFailure],
   ...[acknowledgement, handlerFailures, redelivery, release, requeueStorm, lateSettlement],
   ...[untouched, headerRoundTrip, bodyRoundTrip, nullBody],
-  ...[requestReply, manyRequests, requestTimeout, strayReplies],
+  ...[requestReply, manyRequests, requestTimeout, strayReplies, gathering],
   ...[twoTypes, nobodyListens, orderedRelease],
 ]
