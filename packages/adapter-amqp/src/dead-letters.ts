@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { PublishError, reasonOf } from '@waybill/core'
 import type { CallOptions, Parked, ParkedMessage } from '@waybill/core'
-import type { AmqpChannel, AmqpMessage } from './client.ts'
+import type { AmqpMessage } from './client.ts'
 import type { Link } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ConfirmPublisher } from './publisher.ts'
@@ -44,7 +44,7 @@ export class DeadLetters implements Parked {
     for (const service of services) {
       // all is read before the first is shown: a replay in the midst of listing must find its message in the queue
       const found: ParkedMessage[] = []
-      await this.#look(service, options, (_channel, raw) => {
+      await this.#look(service, options, (raw) => {
         const parked = this.#parked(service, raw)
         const wanted =
           (filter.type === undefined || filter.type === parked.message.type) &&
@@ -57,7 +57,7 @@ export class DeadLetters implements Parked {
   }
 
   replay(handles: readonly string[], options: CallOptions = {}): Promise<void>[] {
-    return this.#each(handles, options, async (service, channel, raw) => {
+    return this.#each(handles, options, async (service, settled, raw) => {
       const outgoing = {
         exchange: '',
         routingKey: this.#topology.serviceQueue(service),
@@ -66,15 +66,15 @@ export class DeadLetters implements Parked {
         properties: withoutNotes(copyProperties(raw, {})),
       }
       await this.#publisher.copy(outgoing, { kind: 'service', name: service })
-      channel.ack(raw)
+      settled(raw)
     })
   }
 
   discard(handles: readonly string[], reason: string, options: CallOptions = {}): Promise<void>[] {
-    return this.#each(handles, options, (service, channel, raw) => {
+    return this.#each(handles, options, (service, settled, raw) => {
       const { id, type } = read(raw)
       this.#options.logger.warn({ service, id, type, reason }, 'dead letter discarded')
-      channel.ack(raw)
+      settled(raw)
       return Promise.resolve()
     })
   }
@@ -83,7 +83,7 @@ export class DeadLetters implements Parked {
   #each(
     handles: readonly string[],
     options: CallOptions,
-    work: (service: string, channel: AmqpChannel, raw: AmqpMessage) => Promise<void>,
+    work: (service: string, settled: (raw: AmqpMessage) => void, raw: AmqpMessage) => Promise<void>,
   ): Promise<void>[] {
     const parts = new Map<string, Map<string, PromiseWithHandles>>()
     const promises = handles.map((handle) => {
@@ -102,24 +102,24 @@ export class DeadLetters implements Parked {
     service: string,
     part: ReadonlyMap<string, PromiseWithHandles>,
     options: CallOptions,
-    work: (service: string, channel: AmqpChannel, raw: AmqpMessage) => Promise<void>,
+    work: (service: string, settled: (raw: AmqpMessage) => void, raw: AmqpMessage) => Promise<void>,
   ): Promise<void> {
     const found = new Map<string, AmqpMessage>()
     try {
       await this.#look(
         service,
         options,
-        (_channel, raw) => {
+        (raw) => {
           const mark = markOf(raw)
           if (part.has(mark) && !found.has(mark)) found.set(mark, raw)
           return found.size < part.size
         },
-        async (channel) => {
+        async (settled) => {
           for (const [mark, entry] of part) {
             const raw = found.get(mark)
             if (raw === undefined) continue
             try {
-              await work(service, channel, raw)
+              await work(service, settled, raw)
               entry.resolve()
             } catch (error) {
               entry.reject(error as Error)
@@ -137,12 +137,12 @@ export class DeadLetters implements Parked {
     for (const entry of part.values()) entry.reject(missing) // no effect on those settled
   }
 
-  /** Takes messages until `see` has enough, lets `then` work, and gives back what is not acked by closing the channel. */
+  /** Takes messages until `see` has enough, lets `then` work, and gives back in order what that did not settle. */
   #look(
     service: string,
     options: CallOptions,
-    see: (channel: AmqpChannel, raw: AmqpMessage) => boolean,
-    then?: (channel: AmqpChannel) => Promise<void>,
+    see: (raw: AmqpMessage) => boolean,
+    then?: (settled: (raw: AmqpMessage) => void) => Promise<void>,
   ): Promise<void> {
     const before = this.#turns.get(service) ?? Promise.resolve()
     const turn = before.catch(() => {}).then(() => this.#lookNow(service, options, see, then))
@@ -157,8 +157,8 @@ export class DeadLetters implements Parked {
   async #lookNow(
     service: string,
     { signal, timeoutMs = this.#options.connectTimeoutMs }: CallOptions,
-    see: (channel: AmqpChannel, raw: AmqpMessage) => boolean,
-    then?: (channel: AmqpChannel) => Promise<void>,
+    see: (raw: AmqpMessage) => boolean,
+    then?: (settled: (raw: AmqpMessage) => void) => Promise<void>,
   ): Promise<void> {
     const session = await this.#link.readyWithin(timeoutMs, signal)
     await this.#topology.declareDeadLetters(session, service)
@@ -166,16 +166,23 @@ export class DeadLetters implements Parked {
     channel.on('error', (error: Error) => {
       this.#options.logger.warn({ service, reason: reasonOf(error) }, 'dead letters not read')
     })
+    const taken = new Set<AmqpMessage>()
     try {
       let bytes = 0
       for (let count = 0; count < MAX_LISTED && bytes < MAX_LISTED_BYTES; count++) {
         signal?.throwIfAborted()
         const raw = await channel.get(this.#topology.deadLetterQueue(service))
         if (raw === false) break
+        taken.add(raw)
         bytes += raw.content.length
-        if (!see(channel, raw)) break
+        if (!see(raw)) break
       }
-      await then?.(channel)
+      await then?.((raw) => {
+        channel.ack(raw)
+        taken.delete(raw)
+      })
+      // a quorum queue that takes them back from a closed channel turns their order round
+      for (const raw of taken) channel.nack(raw, false, true)
     } finally {
       await (async () => channel.close())().catch(() => {})
     }
@@ -185,11 +192,13 @@ export class DeadLetters implements Parked {
     const parkedAtMs = Number(ownHeader(raw, OWN.parkedAt))
     const lastFailed = Date.parse(ownHeader(raw, 'waybill-last-failed-at') ?? '')
     const byBroker = ownHeader(raw, 'x-first-death-reason')
+    // a delivery may have been tried several times in its process
+    const failures = ownHeader(raw, 'waybill-failures')
     return {
       handle: `${service}/${markOf(raw)}`,
       service,
       reason: ownHeader(raw, 'waybill-reason') ?? (byBroker === undefined ? 'unknown' : `by the broker: ${byBroker}`),
-      attempts: Number(ownHeader(raw, OWN.attempts) ?? countHeader(raw, 'x-delivery-count') + 1),
+      attempts: Number(failures ?? ownHeader(raw, OWN.attempts) ?? countHeader(raw, 'x-delivery-count') + 1),
       parkedAtMs: parkedAtMs > 0 ? parkedAtMs : Number.isFinite(lastFailed) ? lastFailed : 0,
       message: read(raw),
     }
