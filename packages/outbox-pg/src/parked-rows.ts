@@ -46,11 +46,13 @@ export function parkedRows(options: {
       }
     },
     replay(handles) {
-      // in the order given: one after another, each due a little later than the one before
+      // in the order given: one after another, each due a little later than the one before, their failures forgotten
       const due = new Map(handles.map((handle, index) => [handle, index]))
       const written = textRows(
         pool,
         `UPDATE ${schema}.outbox_retry r SET parked_at = NULL, attempts = 0,
+           headers = (SELECT json_object_agg(key, value)::text FROM json_each(r.headers::json)
+             WHERE NOT starts_with(key, 'waybill-')),
            next_attempt_at = clock_timestamp() + given.place * interval '1 microsecond'
          FROM unnest($1::int8[], $2::text[], $3::int8[]) AS given(id, reader, place)
          WHERE r.id = given.id AND r.reader = given.reader AND r.parked_at IS NOT NULL

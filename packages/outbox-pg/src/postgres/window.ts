@@ -1,4 +1,4 @@
-import type { Delivery, Settlement, Source, SubscribeOptions } from '@waybill/core'
+import type { Delivery, Settlement, Source, SubscribeOptions, WireHeaders } from '@waybill/core'
 import type { RowConsumer } from '../log/reader.ts'
 import type { HeldRow, RowOutcome, Tenure } from '../log/tenure.ts'
 import { writeHeaders } from '../row.ts'
@@ -82,13 +82,19 @@ export class DeliveryWindow implements RowConsumer {
     const reason = notes['waybill-reason']
     return {
       kind: 'move',
-      attempts: row.attempts + 1,
+      attempts: Math.max(row.attempts + 1, settlement.outcome === 'deadLetter' ? failuresIn(notes) : 0),
       delayMs: settlement.outcome === 'requeue' ? settlement.delayMs : undefined,
       error: typeof reason === 'string' ? reason : settlement.outcome,
       headers: writeHeaders({ ...row.message.headers, ...notes }) ?? undefined,
       parked: settlement.outcome === 'deadLetter',
     }
   }
+}
+
+/** A delivery may have been tried several times in its process; what is parked tells of them all. */
+function failuresIn(notes: WireHeaders): number {
+  const failures = Number(notes['waybill-failures'])
+  return Number.isSafeInteger(failures) ? failures : 0
 }
 
 /** The statement filters by kind and name; subjects are patterns, and are looked at here. */
