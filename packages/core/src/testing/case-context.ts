@@ -2,6 +2,7 @@ import { AssertionError } from 'node:assert'
 import type { Bus } from '../bus.ts'
 import type { Capabilities } from '../capabilities.ts'
 import type { DataIn, EventDefinition } from '../definition.ts'
+import type { ParkedStore } from '../parked.ts'
 import { sleep, systemPorts, uuidv7 } from '../ports.ts'
 import type { Delivery, Settlement, Subscription, Source, SubscribeOptions, Transport } from '../transport.ts'
 import type { Destination, WireMessage } from '../wire-message.ts'
@@ -9,7 +10,9 @@ import { busOn } from './bus-on.ts'
 import { VERDICTS, type Finding, type Verdict } from './check.ts'
 import { contentOf } from './content.ts'
 import { Ledger } from './ledger.ts'
-import type { ResolvedOptions } from './options.ts'
+import type { ProxiedClient } from './fault-hooks.ts'
+import type { FaultProxy } from './fault-proxy.ts'
+import type { ResolvedOptions, SuiteHooks } from './options.ts'
 import { seededRandom } from './seeded-random.ts'
 import { WaitRoom } from './wait-room.ts'
 
@@ -38,6 +41,7 @@ export class CaseContext {
   readonly #clients: Transport[] = []
   readonly #room: WaitRoom
   readonly #buses: Bus[] = []
+  readonly #proxies: FaultProxy[] = []
   readonly #broken: string[] = []
 
   constructor(options: ResolvedOptions, runName: string, caseId: string, signal: AbortSignal) {
@@ -52,6 +56,14 @@ export class CaseContext {
   async client(): Promise<Transport> {
     const client = await this.options.create()
     this.#clients.push(client)
+    return client
+  }
+
+  /** A client behind a proxy of its own; both are disposed when the case ends. */
+  async proxiedClient(proxied: NonNullable<SuiteHooks['proxied']>): Promise<ProxiedClient> {
+    const client = await proxied()
+    this.#clients.push(client.transport)
+    this.#proxies.push(client.proxy)
     return client
   }
 
@@ -99,9 +111,14 @@ export class CaseContext {
   /** Buses on fresh clients; a transport without dead letters gets a list to park in. */
   async buses(count: number): Promise<Bus[]> {
     const transports = await this.clients(count)
-    const buses = transports.map(busOn)
-    this.#buses.push(...buses)
-    return buses
+    return transports.map((transport) => this.busOver(transport))
+  }
+
+  /** A bus on a client that the case wants to reach too. */
+  busOver(transport: Transport, parked?: ParkedStore): Bus {
+    const bus = busOn(transport, parked)
+    this.#buses.push(bus)
+    return bus
   }
 
   /** Publishes an event over a bus and writes it down. */
@@ -218,8 +235,10 @@ export class CaseContext {
 
   async #dispose(): Promise<PromiseSettledResult<void>[]> {
     const buses = await Promise.allSettled(this.#buses.map((bus) => bus.stop({ drainTimeoutMs: 1_000 })))
+    for (const proxy of this.#proxies) proxy.heal()
     const clients = await Promise.allSettled(this.#clients.map((client) => client[Symbol.asyncDispose]()))
-    return [...buses, ...clients]
+    const proxies = await Promise.allSettled(this.#proxies.map((proxy) => proxy[Symbol.asyncDispose]()))
+    return [...buses, ...clients, ...proxies]
   }
 }
 

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto'
 import { ConfigError } from '../errors.ts'
 import type { Transport } from '../transport.ts'
+import type { FaultHooks } from './fault-hooks.ts'
 import type { SuiteRunner } from './runner.ts'
 
 /** What an adapter can let the suite do to its surroundings; a case without its hook runs in part, and the report says so. */
-export interface SuiteHooks {
+export interface SuiteHooks extends FaultHooks {
   /** Takes the connection away from under this client, as a broker or network would; the client heals by itself. */
   disconnect?(transport: Transport): Promise<void>
 }

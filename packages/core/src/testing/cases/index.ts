@@ -1,11 +1,18 @@
 import type { SuiteCase } from '../suite-case.ts'
 import { acknowledgement, lateSettlement } from './acknowledgement.ts'
+import { backpressure } from './backpressure.ts'
 import { basic, publishFirst } from './basic.ts'
 import { bodyRoundTrip, headerRoundTrip, nullBody, untouched } from './content.ts'
+import { deadLetter, hopelessMessages } from './dead-letter.ts'
+import { delayedRetry, scheduled } from './delayed-retry.ts'
+import { expiry } from './expiry.ts'
+import { fairness } from './fairness.ts'
 import { gathering } from './gathering.ts'
 import { handlerFailures } from './handler-failures.ts'
 import { isolation } from './isolation.ts'
 import { orderPerKey, orderSingle, orderUnderFailure } from './order.ts'
+import { parkedListing, parkingRefused } from './parked.ts'
+import { pendingRequests } from './pending-requests.ts'
 import { redelivery, release, requeueStorm } from './redelivery.ts'
 import { manyRequests, requestReply, requestTimeout } from './requests.ts'
 import { broadcast, replay, services } from './services.ts'
@@ -19,6 +26,7 @@ export const cases: readonly SuiteCase[] = [
   ...[orderSingle, orderPerKey, orderUnderFailure],
   ...[acknowledgement, handlerFailures, redelivery, release, requeueStorm, lateSettlement],
   ...[untouched, headerRoundTrip, bodyRoundTrip, nullBody],
-  ...[requestReply, manyRequests, requestTimeout, strayReplies, gathering],
-  ...[twoTypes, nobodyListens, orderedRelease],
+  ...[requestReply, manyRequests, requestTimeout, strayReplies, pendingRequests, gathering],
+  ...[deadLetter, hopelessMessages, delayedRetry, scheduled, expiry, backpressure, fairness],
+  ...[twoTypes, nobodyListens, orderedRelease, parkingRefused, parkedListing],
 ]

@@ -19,6 +19,8 @@ export interface Mutant {
   /** Any other part of the transport, made from the good one. */
   readonly transport?: (good: Transport) => Partial<Transport>
   readonly hooks?: SuiteHooks
+  /** For cases that wait on purpose. @default 500 (milliseconds) */
+  readonly idleTimeoutMs?: number
 }
 
 export interface MutantCase {
@@ -72,7 +74,7 @@ async function run(name: string, only: readonly string[], mutant: Mutant): Promi
     seed: 1,
     volume: 1_000,
     quietMs: 50,
-    idleTimeoutMs: 500,
+    idleTimeoutMs: mutant.idleTimeoutMs ?? 500,
     caseTimeoutMs: 10_000,
   })
 }
