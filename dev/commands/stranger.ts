@@ -32,6 +32,15 @@ export async function tryAsStranger(packed: readonly Packed[], folder: string): 
   )
   // The suite of core/testing is written for vitest, which a project with an adapter has and this one has not.
   const importable = entries.filter((entry) => !entry.endsWith('/testing'))
+  const peers = Object.assign({}, ...packed.map(({ manifest }) => manifest.peerDependencies)) as Record<string, string>
+  // without optional peers: only a subpath may ask for one, and only for one that its package names
+  const waiting = await missingPeers(project, importable, Object.keys(peers))
+  const wanted = waiting.map((peer) => `${peer}@${peers[peer]}`)
+  if (wanted.length > 0) {
+    await execute('npm', ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', ...wanted], {
+      cwd: project,
+    })
+  }
   writeFileSync(join(project, 'esm.mjs'), importable.map(esmLine).join(''))
   writeFileSync(join(project, 'cjs.cjs'), importable.map(cjsLine).join(''))
   const commands = packed.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}))
@@ -42,6 +51,31 @@ export async function tryAsStranger(packed: readonly Packed[], folder: string): 
   ]
   const results = await Promise.allSettled(attempts)
   return results.flatMap((result) => (result.status === 'rejected' ? [(result.reason as Error).message] : []))
+}
+
+/** Which optional peers the subpaths lack before anybody installed them; anything else that fails is an error. */
+async function missingPeers(
+  project: string,
+  entries: readonly string[],
+  peers: readonly string[],
+): Promise<readonly string[]> {
+  const script = `
+    const [entries, peers] = ${JSON.stringify([entries, peers])}
+    const missing = new Set()
+    for (const entry of entries) {
+      try {
+        await import(entry)
+      } catch (error) {
+        const subpath = entry.split('/').length > (entry.startsWith('@') ? 2 : 1)
+        const peer = subpath && peers.find((name) => error.message.includes("'" + name + "'"))
+        if (!peer) throw error
+        missing.add(peer)
+      }
+    }
+    console.log(JSON.stringify([...missing]))`
+  writeFileSync(join(project, 'without-peers.mjs'), script)
+  const output = await execute(process.execPath, ['without-peers.mjs'], { cwd: project })
+  return JSON.parse(output) as string[]
 }
 
 function esmLine(entry: string): string {
