@@ -6,6 +6,7 @@ export default defineConfig(
     index: 'src/index.ts',
     'asyncapi/index': 'src/asyncapi/index.ts',
     'memory/index': 'src/memory/index.ts',
+    'opentelemetry/index': 'src/opentelemetry/index.ts',
     'testing/index': 'src/testing/index.ts',
   }),
 )

@@ -1,5 +1,6 @@
 import type { BusStats } from './bus.ts'
 import type { Logger } from './logger.ts'
+import type { Observer } from './observer.ts'
 import type { Outgoing } from './outgoing.ts'
 import type { ParkedStore } from './parked.ts'
 import type { Ports } from './ports.ts'
@@ -13,5 +14,6 @@ export interface BusContext {
   readonly logger: Logger
   readonly ports: Ports
   readonly outgoing: Outgoing
+  readonly observer: Observer
   readonly counters: { -readonly [Name in keyof BusStats]: number }
 }

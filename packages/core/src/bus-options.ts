@@ -4,6 +4,7 @@ import { silentLogger, type Logger } from './logger.ts'
 import type { ParkedStore } from './parked.ts'
 import { systemPorts, type Ports } from './ports.ts'
 import { retryPolicy, type RetryPolicy } from './retry.ts'
+import type { Telemetry } from './telemetry.ts'
 import type { Transport } from './transport.ts'
 
 export const BUS_LIMITS = Object.freeze({ maxPendingRequests: 10_000, maxAnswers: 1_000, maxPendingPublishes: 10_000 })
@@ -15,6 +16,7 @@ export interface BusSettings {
   readonly parked: ParkedStore | undefined
   readonly retry: RetryPolicy
   readonly logger: Logger
+  readonly telemetry: Telemetry | undefined
   readonly limits: { readonly [Name in keyof BusLimits]-?: number }
   readonly ports: Ports
 }
@@ -42,6 +44,7 @@ export function resolveBusOptions(options: BusOptions): BusSettings {
     parked: options.parked,
     retry: options.retry ?? retryPolicy(),
     logger: options.logger ?? silentLogger,
+    telemetry: options.telemetry,
     limits,
     ports: { ...systemPorts, ...options.ports },
   })

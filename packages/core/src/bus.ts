@@ -7,6 +7,7 @@ import type { Parked, ParkedStore } from './parked.ts'
 import type { Ports } from './ports.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { InferOutput, Schema } from './schema.ts'
+import type { Telemetry } from './telemetry.ts'
 import type { PartHealth, SubscribeOptions, Transport } from './transport.ts'
 
 export interface BusOptions {
@@ -20,6 +21,8 @@ export interface BusOptions {
   readonly retry?: RetryPolicy | undefined
   /** @default silent */
   readonly logger?: Logger | undefined
+  /** Spans and metrics: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
+  readonly telemetry?: Telemetry | undefined
   readonly limits?: BusLimits | undefined
   readonly ports?: Partial<Ports> | undefined
 }

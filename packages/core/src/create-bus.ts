@@ -17,6 +17,7 @@ import { checkExpected, type Expected, type GatherBounds, type Gathering, type M
 import type { Route } from './handler.ts'
 import { Intake } from './intake.ts'
 import { encode, type SendOptions } from './message.ts'
+import { Observer } from './observer.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Parked } from './parked.ts'
 import { Requests, type Asking } from './requests.ts'
@@ -47,7 +48,9 @@ class TransportBus implements Bus {
     const { transport, limits, ports } = settings
     const counters = { lateReplies: 0, expired: 0, unknownTypes: 0, deadLettered: 0, defects: 0 }
     this.#settings = settings
-    this.#context = { ...settings, outgoing: new Outgoing(transport, limits.maxPendingPublishes), counters }
+    const observer = new Observer(settings.telemetry, ports.clock)
+    const outgoing = new Outgoing(transport, limits.maxPendingPublishes, observer)
+    this.#context = { ...settings, outgoing, observer, counters }
     this.#requests = new Requests(ports, limits.maxPendingRequests, () => counters.lateReplies++)
   }
 
@@ -77,6 +80,17 @@ class TransportBus implements Bus {
     options: RequestCallOptions,
   ): Promise<InferOutput<R>> {
     checkTimeout(options)
+    const { observer, outgoing } = this.#context
+    if (!observer.watchesRequests) return await this.#ask(request, data, options)
+    const { transport } = outgoing.carrierOf(request.destination)
+    return await observer.request(request, transport.name, () => this.#ask(request, data, options))
+  }
+
+  async #ask<S extends Schema, R extends Schema>(
+    request: RequestDefinition<S, R>,
+    data: DataIn<RequestDefinition<S, R>>,
+    options: RequestCallOptions,
+  ): Promise<InferOutput<R>> {
     const { timeoutMs, signal } = options
     const { outgoing } = this.#context
     const message = await this.#question(request, data, options)

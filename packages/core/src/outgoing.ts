@@ -1,5 +1,6 @@
 import { ClosedError, MessagingError, OverloadError, PublishError, publishFault, UnsupportedError } from './errors.ts'
 import { keyedPublisher, publishOne } from './keyed-publisher.ts'
+import type { Observer } from './observer.ts'
 import { carrierName, carriersOf } from './route.ts'
 import type { Publisher, Transport } from './transport.ts'
 import type { CallOptions, Destination, WireMessage } from './wire-message.ts'
@@ -18,10 +19,11 @@ export class Outgoing {
   readonly carriers: ReadonlyMap<string, Carrier>
   readonly #names: readonly string[]
   readonly #maxPending: number
+  readonly #observer: Observer
   #pending = 0
   #closed = false
 
-  constructor(transport: Transport, maxPending: number) {
+  constructor(transport: Transport, maxPending: number, observer: Observer) {
     const carriers = [...carriersOf(transport)].map(([name, carrier]): [string, Carrier] => [
       name,
       { name, transport: carrier, publisher: keyedPublisher(carrier), declared: new WeakMap() },
@@ -29,6 +31,7 @@ export class Outgoing {
     this.carriers = new Map(carriers)
     this.#names = [...this.carriers.keys()]
     this.#maxPending = maxPending
+    this.#observer = observer
   }
 
   get pending(): number {
@@ -46,7 +49,16 @@ export class Outgoing {
     return only ?? this.carriers.get(carrierName(this.#names, destination))!
   }
 
-  async publish(message: WireMessage, options: CallOptions): Promise<void> {
+  publish(message: WireMessage, options: CallOptions): Promise<void> {
+    return this.#observer.watchesPublishes ? this.#watched(message, options) : this.#publish(message, options)
+  }
+
+  async #watched(message: WireMessage, options: CallOptions): Promise<void> {
+    const { transport } = this.carrierOf(message.destination)
+    await this.#observer.publish(message, transport.name, (sent) => this.#publish(sent, options))
+  }
+
+  async #publish(message: WireMessage, options: CallOptions): Promise<void> {
     if (this.#closed) throw new ClosedError('publish on a stopped bus: make a new one')
     options.signal?.throwIfAborted()
     if (this.#pending >= this.#maxPending) {

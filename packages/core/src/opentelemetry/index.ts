@@ -1,0 +1,2 @@
+export { openTelemetry, type OpenTelemetryOptions } from './open-telemetry.ts'
+export { w3cTraceContext } from './trace-context.ts'
