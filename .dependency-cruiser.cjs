@@ -39,9 +39,9 @@ const peerRules = Object.entries(peers).map(([name, library]) => ({
 const floors = [
   ['index'],
   ['bus'],
-  ['handler', 'publisher'],
+  ['handler', 'publisher', 'middleware/'],
   ['message', 'definition'],
-  ['codec', 'middleware/', 'memory/', 'testing/'],
+  ['codec', 'memory/', 'testing/'],
   ['transport', 'errors'],
 ]
 const floorPath = (names) =>

@@ -1,10 +1,32 @@
+import { createHash } from 'node:crypto'
 import type { Route } from './handler.ts'
+import type { WireMessage } from './wire-message.ts'
 
-/**
- * Which route takes which type on the wire: the one of that very version, else the nearest newer one that upcasts it.
- * A map, so that a type named like a property of every object finds nothing.
- */
-export function routeTable(routes: readonly Route[]): ReadonlyMap<string, Route> {
+/** Which route of a service takes a message: the one of its very version, else the nearest newer one that upcasts it. */
+export class RouteTable {
+  readonly #byType: ReadonlyMap<string, Route>
+  /** The route of messages that come without a type. */
+  readonly #assume: Route | undefined
+
+  constructor(routes: readonly Route[], assume: Route | undefined) {
+    this.#byType = byType(routes)
+    this.#assume = assume
+  }
+
+  of({ type }: WireMessage): Route | undefined {
+    return this.#byType.get(type) ?? (type === '' ? this.#assume : undefined)
+  }
+
+  /** Gives a foreign message without an id its place for one, or its content where foreign ones are expected (R9). */
+  identify(message: WireMessage, position: string | undefined): WireMessage | undefined {
+    if (position === undefined && this.#assume === undefined) return undefined
+    const content = () => createHash('sha256').update(message.body ?? '')
+    return { ...message, id: position ?? content().digest('hex') }
+  }
+}
+
+/** A map, so that a type named like a property of every object finds nothing. */
+function byType(routes: readonly Route[]): ReadonlyMap<string, Route> {
   const table = new Map<string, Route>()
   const newestFirst = [...routes].sort((one, other) => other.definition.version - one.definition.version)
   for (const route of newestFirst) for (const older of route.definition.older?.keys() ?? []) table.set(older, route)

@@ -1,6 +1,7 @@
 import type { Route } from './handler.ts'
 import type { Lane } from './lanes.ts'
 import { readNotes, type Notes } from './notes.ts'
+import type { RouteTable } from './route-table.ts'
 import type { Delivery, Settlement } from './transport.ts'
 import type { WireMessage } from './wire-message.ts'
 
@@ -30,7 +31,7 @@ export class Work {
 
   constructor(
     delivery: Delivery,
-    lookUp: (message: WireMessage) => Route | undefined,
+    routes: RouteTable,
     countsAttempts: boolean,
     settle: (settlement: Settlement) => void,
   ) {
@@ -38,7 +39,7 @@ export class Work {
     this.delivery = delivery
     this.message = message
     this.notes = notes
-    this.route = lookUp(message)
+    this.route = routes.of(message)
     this.failuresBefore = Math.max(notes.failures, countsAttempts ? delivery.attempt - 1 : 0)
     this.#settle = settle
   }

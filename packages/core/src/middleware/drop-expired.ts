@@ -1,5 +1,5 @@
 import type { Clock } from '../ports.ts'
-import type { Step } from './middleware.ts'
+import type { Step } from './step.ts'
 
 const ACK = Promise.resolve({ outcome: 'ack' } as const)
 

@@ -7,7 +7,7 @@ import type { Ports } from '../ports.ts'
 import { errorReply, replyDefinition, signReply } from '../reply.ts'
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
-import type { Next } from './middleware.ts'
+import type { Next } from './step.ts'
 
 export interface HandleOptions {
   readonly service: string

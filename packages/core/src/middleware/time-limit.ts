@@ -1,6 +1,6 @@
 import { TimeoutError } from '../errors.ts'
 import type { Timers } from '../ports.ts'
-import type { Step } from './middleware.ts'
+import type { Step } from './step.ts'
 
 /** How long a handler may go on after its signal aborted before its try counts as over all the same. */
 const GRACE_MS = 5_000
