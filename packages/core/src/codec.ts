@@ -1,4 +1,4 @@
-import { CodecError } from './errors.ts'
+import { CodecError, ConfigError } from './errors.ts'
 
 /** Turns data into bytes and back. `decode` throws `CodecError` for bytes that aren't what the content type says. */
 export interface Codec {
@@ -9,32 +9,95 @@ export interface Codec {
   decode(body: Uint8Array): unknown
 }
 
+export interface CodecLimits {
+  /** Larger bodies are neither written nor read: parsing one would hold up everything else. @default 16 MiB */
+  readonly maxBodyBytes?: number | undefined
+}
+
+export interface JsonOptions extends CodecLimits {
+  /** Objects and arrays within one another; deeper ones overflow the stack of whoever walks through them. @default 1_000 */
+  readonly maxDepth?: number | undefined
+}
+
+/** As much as RabbitMQ 4 takes for one message; the other carriers take less by default. */
+export const MAX_BODY_BYTES = 16 * 1024 * 1024
+const MAX_DEPTH = 1_000
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
 /**
- * JSON in UTF-8.
+ * JSON in UTF-8 with limits of one's own. Of a repeated name the last one counts, and a field named `__proto__` is a field.
+ * Whole numbers from 2^53 lose their last digits, as in every JavaScript: send them as text.
+ * @throws {ConfigError} for a limit out of bounds
+ * @see https://www.rfc-editor.org/rfc/rfc8259
+ */
+export function jsonCodec(options: JsonOptions = {}): Codec {
+  const { maxBodyBytes = MAX_BODY_BYTES, maxDepth = MAX_DEPTH } = options
+  for (const [field, value] of Object.entries({ maxBodyBytes, maxDepth })) {
+    if (!(value >= 1)) throw new ConfigError(`${field} of the codec is ${value}: give a number from 1`)
+  }
+  // the same for both ways, so that what is written can be read
+  const check = (body: Uint8Array): Uint8Array => {
+    checkBodyBytes(body, maxBodyBytes)
+    if (isDeeper(body, maxDepth)) throw new CodecError(`JSON is nested deeper than ${maxDepth}: raise maxDepth`)
+    return body
+  }
+  return Object.freeze({
+    contentType: 'application/json',
+    encode: (data: unknown) => check(encoder.encode(write(data))),
+    decode(body: Uint8Array): unknown {
+      check(body)
+      // the parser's own error quotes the text, so it is not passed on: a payload must not reach a log
+      try {
+        return JSON.parse(decoder.decode(body))
+      } catch {
+        throw new CodecError(`body of ${body.byteLength} bytes is not JSON in UTF-8`)
+      }
+    },
+  })
+}
+
+/**
+ * JSON in UTF-8, bodies of at most 16 MiB, nested at most 1,000 deep.
  * @throws {CodecError} for data that JSON has no form for, for bytes that aren't UTF-8, and for text that isn't JSON
  * @see https://www.rfc-editor.org/rfc/rfc8259
  */
-export const json: Codec = Object.freeze({
-  contentType: 'application/json',
-  encode(data: unknown): Uint8Array {
-    let text: string | undefined
-    try {
-      text = JSON.stringify(data)
-    } catch (cause) {
-      throw new CodecError('data can not be written as JSON: use plain values without circles and BigInt', { cause })
-    }
-    if (text === undefined) throw new CodecError(`a ${typeof data} can not be written as JSON: give an object`)
-    return encoder.encode(text)
-  },
-  decode(body: Uint8Array): unknown {
-    // the parser's own error quotes the text, so it is not passed on: a payload must not reach a log
-    try {
-      return JSON.parse(decoder.decode(body))
-    } catch {
-      throw new CodecError(`body of ${body.byteLength} bytes is not JSON in UTF-8`)
-    }
-  },
-})
+export const json: Codec = jsonCodec()
+
+/** @throws {CodecError} for a body over the limit */
+export function checkBodyBytes({ byteLength }: Uint8Array, maxBodyBytes: number): void {
+  if (byteLength <= maxBodyBytes) return
+  throw new CodecError(`body of ${byteLength} bytes is over maxBodyBytes ${maxBodyBytes}: keep large data elsewhere`)
+}
+
+function write(data: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(data)
+  } catch (error) {
+    // its words may quote the data where a toJSON of the user's threw
+    const kind = error instanceof Error ? error.name : typeof error
+    throw new CodecError(`data can not be written as JSON (${kind}): use plain values without circles and BigInt`)
+  }
+  if (text === undefined) throw new CodecError(`a ${typeof data} can not be written as JSON: give an object`)
+  return text
+}
+
+/** Each level takes a byte to open and one to close, so that most bodies need no look. */
+function isDeeper(body: Uint8Array, maxDepth: number): boolean {
+  if (body.byteLength < 2 * maxDepth) return false
+  let depth = 0
+  let inText = false
+  for (let index = 0; index < body.byteLength; index++) {
+    const byte = body[index]
+    if (inText) {
+      if (byte === 0x5c) index++
+      else if (byte === 0x22) inText = false
+    } else if (byte === 0x22) inText = true
+    else if (byte === 0x5b || byte === 0x7b) {
+      if (++depth > maxDepth) return true
+    } else if (byte === 0x5d || byte === 0x7d) depth--
+  }
+  return false
+}

@@ -14,7 +14,7 @@ export class ConfigError extends MessagingError {
   readonly retryable = false
 }
 
-/** One thing a schema said no to. `path` is dotted, `''` for the whole. */
+/** One thing a schema said no to. `path` is dotted, `''` for the whole; `message` is without what it says of the value. */
 export interface ValidationIssue {
   readonly path: string
   readonly message: string

@@ -1,6 +1,6 @@
 export type * from './bus.ts'
 export type { Capabilities } from './capabilities.ts'
-export { json, type Codec } from './codec.ts'
+export { json, jsonCodec, type Codec, type CodecLimits, type JsonOptions } from './codec.ts'
 export * from './definition.ts'
 export type { DeliverEvent, LateReplyEvent, PublishEvent, RequestEvent, SettleEvent } from './diagnostics.ts'
 export * from './errors.ts'

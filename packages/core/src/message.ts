@@ -1,6 +1,7 @@
 import type { Codec } from './codec.ts'
 import type { DataIn, DataOut, Definition } from './definition.ts'
 import { CodecError, ConfigError, ValidationError } from './errors.ts'
+import { checkHeaders, checkId, checkText } from './outgoing-text.ts'
 import type { Ports } from './ports.ts'
 import { validate } from './schema.ts'
 import { convert, type OlderVersion } from './upcast.ts'
@@ -8,7 +9,7 @@ import type { WireHeaders, WireMessage } from './wire-message.ts'
 
 /** What a sender may say beside the data. */
 export interface SendOptions {
-  /** @default a new UUIDv7 */
+  /** 1 to 255 bytes. @default a new UUIDv7 */
   readonly id?: string | undefined
   /** @default what the definition's `orderingKey` says */
   readonly orderingKey?: string | undefined
@@ -17,6 +18,7 @@ export interface SendOptions {
   readonly correlationId?: string | undefined
   /** The id of the message that led to this one. */
   readonly causationId?: string | undefined
+  /** Text (on one line) or bytes, names and values together at most 64 Ki; many carriers take less. */
   readonly headers?: WireHeaders | undefined
   /** Not before this time; only where the carrier or the outbox can hold a message back. */
   readonly deliverAt?: Date | undefined
@@ -53,12 +55,10 @@ export interface EncodeContext {
   readonly ports: Pick<Ports, 'clock' | 'newId'>
 }
 
-const RESERVED_HEADER = /^(?:ce_|ce-|cloudevents:|waybill-|x-death|x-delivery-count|x-first-death|x-last-death)/i
-
 /**
  * Checks the data against the definition's schema and writes the message as it travels. Synchronous when the schema is.
  * @throws {ValidationError} the data does not fit; @throws {CodecError} it has no form in the codec;
- * @throws {ConfigError} a reserved header name, or a key together with a priority or a delivery time
+ * @throws {ConfigError} a header, id or key that can not travel, or a key together with a priority or a delivery time
  */
 export function encode<D extends Definition>(
   definition: D,
@@ -80,6 +80,11 @@ function write<D extends Definition>(
   const nowMs = ports.clock.nowMs()
   const orderingKey = options.orderingKey ?? definition.orderingKey?.(data)
   const dedupeKey = options.dedupeKey ?? definition.dedupeKey?.(data)
+  if (options.id !== undefined) checkId('id', options.id)
+  if (options.correlationId !== undefined) checkId('correlationId', options.correlationId)
+  if (options.causationId !== undefined) checkId('causationId', options.causationId)
+  if (orderingKey !== undefined) checkText('an ordering key', orderingKey)
+  if (dedupeKey !== undefined) checkText('a dedupe key', dedupeKey)
   const ttlMs = options.ttlMs ?? definition.ttlMs
   if (orderingKey !== undefined && (options.deliverAt !== undefined || options.priority !== undefined)) {
     throw new ConfigError(
@@ -107,21 +112,6 @@ function write<D extends Definition>(
     ...(definition.delivery === 'at-most-once' && { confirm: false as const }),
     ...(definition.mustRoute && { mustRoute: true as const }),
   }
-}
-
-function checkHeaders(given: WireHeaders = {}): WireHeaders {
-  const headers = Object.create(null) as Record<string, string | Uint8Array>
-  for (const [name, value] of Object.entries(given)) {
-    if (RESERVED_HEADER.test(name)) throw new ConfigError(`header "${name}" is reserved: choose another name`)
-
-    if (name === '' || /[\u0000-\u001f]/.test(name))
-      throw new ConfigError('a header name is empty or has a control character')
-    if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
-      throw new ConfigError(`header "${name}" is of type ${typeof value}: give a string or bytes`)
-    }
-    headers[name] = value
-  }
-  return headers
 }
 
 /**
