@@ -4,9 +4,11 @@ import { createBus, defineEvent, on, systemPorts, uuidv7, type WireMessage } fro
 import { memory } from '@waybill/core/memory'
 import { z } from 'zod'
 
-const MESSAGES = Number(process.argv[2] ?? 200_000)
+const MESSAGES = Number(process.argv[2] ?? 500_000)
 const PAIRS = Number(process.argv[3] ?? 5)
-const WINDOW = 1_000
+/** Messages on their way at once: the next ones are published when these were handled. */
+const ROUND = 500
+const ROUNDS = Math.ceil(MESSAGES / ROUND)
 const DATA = { text: 'x'.repeat(180) }
 
 const schema = z.object({ text: z.string() })
@@ -18,36 +20,58 @@ const anything = {
 interface Figure {
   readonly perSecond: number
   readonly cpuMicros: number
+  readonly heapGrowthMiB: number
 }
 
-async function measure(send: () => Promise<unknown>, received: Promise<void>): Promise<Figure> {
+/** Counts what was handled, and tells when a round is whole. */
+class Rounds {
+  #left = 0
+  #whole = () => {}
+
+  begin(): Promise<void> {
+    this.#left = ROUND
+    return new Promise((resolve) => (this.#whole = resolve))
+  }
+
+  handled = (): void => {
+    if (--this.#left === 0) this.#whole()
+  }
+}
+
+async function measure(publish: () => Promise<unknown>, rounds: Rounds): Promise<Figure> {
+  const run = async (count: number) => {
+    for (let round = 0; round < count; round++) {
+      const whole = rounds.begin()
+      const published: Promise<unknown>[] = []
+      for (let message = 0; message < ROUND; message++) published.push(publish())
+      await Promise.all(published)
+      await whole
+    }
+  }
+  await run(100)
+  const heap = heapMiB()
   const cpu = process.cpuUsage()
   const startedMs = performance.now()
-  const lane = async () => {
-    for (let count = 0; count < MESSAGES / WINDOW; count++) await send()
-  }
-  await Promise.all(Array.from({ length: WINDOW }, lane))
-  await received
+  await run(ROUNDS)
   const { user, system } = process.cpuUsage(cpu)
-  const total = Math.ceil(MESSAGES / WINDOW) * WINDOW
-  return { perSecond: total / ((performance.now() - startedMs) / 1_000), cpuMicros: (user + system) / total }
+  const total = ROUNDS * ROUND
+  const perSecond = total / ((performance.now() - startedMs) / 1_000)
+  return { perSecond, cpuMicros: (user + system) / total, heapGrowthMiB: heapMiB() - heap }
 }
 
-function counter() {
-  const total = Math.ceil(MESSAGES / WINDOW) * WINDOW
-  let left = total
-  let done!: () => void
-  const all = new Promise<void>((resolve) => (done = resolve))
-  return { all, count: () => void (--left === 0 && done()) }
+/** What is held after a full collection, where node was started with --expose-gc. */
+function heapMiB(): number {
+  globalThis.gc?.()
+  return process.memoryUsage().heapUsed / 1_048_576
 }
 
 async function bare(): Promise<Figure> {
-  const transport = memory()
-  const { all, count } = counter()
+  await using transport = memory()
+  const rounds = new Rounds()
   const sources = [{ kind: 'topic', name: 'bench' }] as const
   const options = { service: 'bench', sources, mode: 'compete', ackBefore: false, start: 'latest' } as const
-  await using _ = await transport.subscribe({ ...options, maxOpen: WINDOW, maxOpenBytes: Infinity }, () => {
-    count()
+  await transport.subscribe({ ...options, maxOpen: 2 * ROUND, maxOpenBytes: Infinity }, () => {
+    rounds.handled()
     return Promise.resolve({ outcome: 'ack' })
   })
   const body = new TextEncoder().encode(JSON.stringify(DATA))
@@ -60,15 +84,15 @@ async function bare(): Promise<Figure> {
     attributes: {},
     headers: {},
   })
-  return await measure(() => transport.publish([message()])[0]!, all)
+  return await measure(() => transport.publish([message()])[0]!, rounds)
 }
 
 async function throughBus(checked: typeof schema): Promise<Figure> {
   const Bench = defineEvent('bench', { schema: checked })
-  const { all, count } = counter()
-  await using bus = createBus({ transport: memory(), source: '/bench', limits: { maxPendingPublishes: 2 * WINDOW } })
-  await bus.subscribe('bench', [on(Bench, count)], { concurrency: 250 })
-  return await measure(() => bus.publish(Bench, DATA), all)
+  const rounds = new Rounds()
+  await using bus = createBus({ transport: memory(), source: '/bench' })
+  await bus.subscribe('bench', [on(Bench, rounds.handled)], { concurrency: 250 })
+  return await measure(() => bus.publish(Bench, DATA), rounds)
 }
 
 const ways = { 'bare transport': bare, bus: () => throughBus(anything), 'bus, zod': () => throughBus(schema) }
@@ -80,5 +104,7 @@ for (const [way, all] of figures) {
   const of = (name: keyof Figure) => all.map((figure) => figure[name]).sort((left, right) => left - right)
   const shown = (list: readonly number[], digits: number) =>
     `${list[list.length >> 1]!.toFixed(digits)} (${list[0]!.toFixed(digits)}–${list.at(-1)!.toFixed(digits)})`
-  console.log(`${way.padEnd(15)} ${shown(of('perSecond'), 0)} msg/s, ${shown(of('cpuMicros'), 2)} µs of CPU a message`)
+  const heap = globalThis.gc === undefined ? '' : `, heap ${shown(of('heapGrowthMiB'), 1)} MiB more`
+  const rates = `${shown(of('perSecond'), 0)} msg/s, ${shown(of('cpuMicros'), 2)} µs of CPU a message`
+  console.log(`${way.padEnd(15)} ${rates}${heap}`)
 }

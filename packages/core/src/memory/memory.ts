@@ -169,6 +169,7 @@ class MemoryTransport implements Transport {
       sequence: ++this.#sequence,
       attempt: 1,
       notes: undefined,
+      place: -1,
     }
     const targets = this.#targets(entry)
     if (targets instanceof PublishError) return Promise.reject(targets)

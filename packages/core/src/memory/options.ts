@@ -10,7 +10,7 @@ export interface MemoryOptions {
   readonly maxWaiting?: number | undefined
   /** How long a publish waits for room, in milliseconds, unless the call says so. @default 5_000 */
   readonly publishTimeoutMs?: number | undefined
-  /** Messages that each topic keeps for services that start later or read again. @default 10_000 */
+  /** Messages that each topic keeps for services that start later or read again. @default 1_000 */
   readonly maxHistory?: number | undefined
   /** Dead letters kept; while it is full, deliveries given up on stay open. @default 10_000 */
   readonly maxParked?: number | undefined
@@ -22,7 +22,7 @@ export const MEMORY_DEFAULTS = Object.freeze({
   maxQueuedBytes: 64 * 1024 * 1024,
   maxWaiting: 10_000,
   publishTimeoutMs: 5_000,
-  maxHistory: 10_000,
+  maxHistory: 1_000,
   maxParked: 10_000,
 })
 

@@ -1,3 +1,4 @@
+import type { Placed } from '../bag.ts'
 import { Fifo } from '../fifo.ts'
 import { subjectMatches } from '../subject.ts'
 import type { Source, SubscribeOptions } from '../transport.ts'
@@ -5,7 +6,7 @@ import type { Destination, WireHeaders, WireMessage } from '../wire-message.ts'
 import type { MemorySettings } from './options.ts'
 
 /** One message on its way to one service. */
-export interface Entry {
+export interface Entry extends Placed {
   readonly message: WireMessage
   readonly bytes: number
   /** Its place in all that this transport was given. */

@@ -1,4 +1,5 @@
 import type { Capabilities } from '../capabilities.ts'
+import { Bag } from '../bag.ts'
 import { Fifo } from '../fifo.ts'
 import type { Timers } from '../ports.ts'
 import type { Delivery, Settlement, SubscribeOptions, Subscription } from '../transport.ts'
@@ -26,7 +27,7 @@ export class MemorySubscription implements Subscription {
   readonly #options: SubscribeOptions
   readonly #deliver: (delivery: Delivery) => Promise<Settlement>
   readonly #host: SubscriptionHost
-  readonly #open = new Set<Entry>()
+  readonly #open = new Bag<Entry>()
   /** Messages of keys that this instance has in hand, waiting for room in the window. */
   readonly #backlog = new Fifo<Entry>()
   #returned: Entry[] = []
