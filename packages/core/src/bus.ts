@@ -98,15 +98,22 @@ export interface StopOptions {
 }
 
 export interface Bus extends AsyncDisposable {
-  /** Resolves with the message id once the carrier has it. */
+  /**
+   * Resolves with the message id once the carrier has it.
+   * @throws {TransactionError} inside `inbox.once` or `outbox.transaction`, without `outbox: 'bypass'`
+   */
   publish<D extends EventDefinition>(event: D, data: DataIn<D>, options?: SendOptions): Promise<string>
-  /** Resolves with the message id once the carrier has it. */
+  /**
+   * Resolves with the message id once the carrier has it.
+   * @throws {TransactionError} inside `inbox.once` or `outbox.transaction`, without `outbox: 'bypass'`
+   */
   send<D extends CommandDefinition>(command: D, data: DataIn<D>, options?: SendOptions): Promise<string>
   /**
    * Resolves with the reply.
    * @throws {TimeoutError} no reply within `timeoutMs`
    * @throws {RemoteError} the responder failed
    * @throws {PublishError} the request did not get out, or the reply address was lost
+   * @throws {TransactionError} inside `inbox.once` or `outbox.transaction`
    */
   request<S extends Schema, R extends Schema>(
     request: RequestDefinition<S, R>,
@@ -117,7 +124,7 @@ export interface Bus extends AsyncDisposable {
    * Asks every service that responds to the request, over the topic named as the request's queue. Resolves when those
    * that are expected have answered, when `until` says so, and at the latest after `timeoutMs`, with what there is.
    * @example for await (const { service, data } of bus.gather(Availability, { bikes: 4 }, { timeoutMs: 500 })) …
-   * @throws {ConfigError} for an option out of bounds
+   * @throws {ConfigError} for an option out of bounds; @throws {TransactionError} as `request`
    * @throws {PublishError} as rejection: the question did not get out, or the reply address was lost
    * @throws {TimeoutError} as rejection: the question did not get out within `timeoutMs`
    * @throws {ClosedError} as rejection: the bus stopped meanwhile

@@ -24,6 +24,7 @@ import { Requests, type Asking } from './requests.ts'
 import type { InferOutput, Schema } from './schema.ts'
 import { checkCapabilities, planService, SERVICE_DEFAULTS, type ServicePlan } from './service-plan.ts'
 import { RunningService, type RunningPart } from './service.ts'
+import { refuseInTransaction } from './transaction-scope.ts'
 import type { PartHealth } from './transport.ts'
 import type { Destination, WireMessage } from './wire-message.ts'
 
@@ -35,6 +36,8 @@ import type { Destination, WireMessage } from './wire-message.ts'
 export function createBus(options: BusOptions): Bus {
   return new TransportBus(resolveBusOptions(options))
 }
+
+const ASK_BEFORE = 'ask before it begins, since it would stay open for as long as the answer takes'
 
 class TransportBus implements Bus {
   readonly #settings: BusSettings
@@ -67,11 +70,11 @@ class TransportBus implements Bus {
   }
 
   publish<D extends EventDefinition>(event: D, data: DataIn<D>, options: SendOptions = {}): Promise<string> {
-    return this.#send(event, data, options)
+    return this.#send('publish', event, data, options)
   }
 
   send<D extends CommandDefinition>(command: D, data: DataIn<D>, options: SendOptions = {}): Promise<string> {
-    return this.#send(command, data, options)
+    return this.#send('send', command, data, options)
   }
 
   async request<S extends Schema, R extends Schema>(
@@ -79,6 +82,7 @@ class TransportBus implements Bus {
     data: DataIn<RequestDefinition<S, R>>,
     options: RequestCallOptions,
   ): Promise<InferOutput<R>> {
+    refuseInTransaction('bus.request', ASK_BEFORE)
     checkTimeout(options)
     const { observer, outgoing } = this.#context
     if (!observer.watchesRequests) return await this.#ask(request, data, options)
@@ -108,6 +112,7 @@ class TransportBus implements Bus {
     data: DataIn<RequestDefinition<S, R>>,
     options: GatherOptions<InferOutput<R>, E>,
   ): Gathering<InferOutput<R>, Missing<E>> {
+    refuseInTransaction('bus.gather', ASK_BEFORE)
     checkTimeout(options)
     const { timeoutMs, signal, expect, until } = options
     const { maxAnswers } = this.#settings.limits
@@ -195,7 +200,10 @@ class TransportBus implements Bus {
     return topic
   }
 
-  async #send(definition: Definition, data: unknown, options: SendOptions): Promise<string> {
+  async #send(call: 'publish' | 'send', definition: Definition, data: unknown, options: SendOptions): Promise<string> {
+    if (options.outbox !== 'bypass') {
+      refuseInTransaction(`bus.${call}`, "publish through the outbox, or give the option outbox: 'bypass'")
+    }
     const { outgoing } = this.#context
     const encoded = encode(definition, data, options, this.#context)
     const message: WireMessage = encoded instanceof Promise ? await encoded : encoded

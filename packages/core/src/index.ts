@@ -25,6 +25,7 @@ export { validate, type InferInput, type InferOutput, type Schema } from './sche
 export { shared } from './shared.ts'
 export { subjectMatches } from './subject.ts'
 export type * from './telemetry.ts'
+export { inTransaction } from './transaction-scope.ts'
 export type * from './transport.ts'
 export {
   fromVersion,

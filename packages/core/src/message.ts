@@ -28,6 +28,11 @@ export interface SendOptions {
   readonly signal?: AbortSignal | undefined
   /** How long the carrier may take to confirm, in milliseconds. @default the adapter's own */
   readonly timeoutMs?: number | undefined
+  /**
+   * `'bypass'` lets a bus send at once from inside a transaction that it knows of (`inbox.once`, `outbox.transaction`):
+   * the message then leaves also when the transaction rolls back. @default refused with a `TransactionError`
+   */
+  readonly outbox?: 'bypass' | undefined
 }
 
 /** What is known about a message without its data. */

@@ -5,6 +5,7 @@ import type { Outgoing } from '../outgoing.ts'
 import { UnrecoverableError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { errorReply, replyDefinition, signReply } from '../reply.ts'
+import { outsideTransactions } from '../transaction-scope.ts'
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 import type { Next } from './step.ts'
@@ -23,7 +24,7 @@ const ACK: Settlement = Object.freeze({ outcome: 'ack' })
 
 /** The last step: decodes, and calls the route's handler or responder. */
 export function handle(options: HandleOptions): Next {
-  return async (work) => {
+  const run: Next = async (work) => {
     const { route } = work
     try {
       if (route!.kind === 'respond') return await answer(work, route!, options)
@@ -35,6 +36,7 @@ export function handle(options: HandleOptions): Next {
       work.endTry()
     }
   }
+  return (work) => outsideTransactions(run, work)
 }
 
 /** The reply goes out before the request is acked; a failure is an answer too. */

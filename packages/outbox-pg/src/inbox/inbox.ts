@@ -1,4 +1,4 @@
-import type { Context, Settlement } from '@waybill/core'
+import { inTransaction, type Context, type Settlement } from '@waybill/core'
 import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
 import { databaseOf } from '../outbox/transactions.ts'
 import { claim, contentHash, type ClaimResult } from './claim.ts'
@@ -28,7 +28,8 @@ export interface InboxCounts {
 export interface Inbox<Trx = PgClient> extends AsyncDisposable {
   /**
    * A handler whose effect commits exactly once per service, handler and key, however often the message comes. Its
-   * transaction commits on `ack` only: any other outcome, or a throw, rolls back.
+   * transaction commits on `ack` only: any other outcome, or a throw, rolls back. A bus sends nothing inside it unless
+   * told `outbox: 'bypass'`, and asks nothing: `TransactionError`.
    * @example on(RentalBooked, inbox.once(async (rental, { trx }) => { await trx.insertInto('invoice')… }))
    */
   once<Data>(
@@ -74,6 +75,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
 
   /** Runs `work` unless the message was handled before; then `again` with what was stored. */
   const guarded = async <Data, Result>(
+    what: string,
     data: Data,
     context: Context,
     given: ReturnType<typeof resolveOnceOptions<Data>>,
@@ -85,17 +87,26 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     const key = given.key?.(data, context) ?? message.dedupeKey ?? message.id
     let queryable: Queryable | undefined
     let before = { fresh: true } as ClaimResult
-    const result = await database.transaction<Result>({
-      first: async (first) => {
-        queryable = first
-        const { lockTimeoutMs, windowMs } = given
-        before = await claim(first, schema, { service, handler, key, hash: contentHash(data), lockTimeoutMs, windowMs })
-      },
-      work: (trx) =>
-        before.fresh
-          ? work({ ...context, trx }, queryable!, [service, handler, key])
-          : Promise.resolve(again(before.reply)),
-    })
+    const result = await inTransaction(what, () =>
+      database.transaction<Result>({
+        first: async (first) => {
+          queryable = first
+          const { lockTimeoutMs, windowMs } = given
+          before = await claim(first, schema, {
+            service,
+            handler,
+            key,
+            hash: contentHash(data),
+            lockTimeoutMs,
+            windowMs,
+          })
+        },
+        work: (trx) =>
+          before.fresh
+            ? work({ ...context, trx }, queryable!, [service, handler, key])
+            : Promise.resolve(again(before.reply)),
+      }),
+    )
     if (before.fresh) {
       counts.handled++
     } else {
@@ -116,6 +127,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     return async (data: Data, context: Context): Promise<Outcome> => {
       try {
         return await guarded<Data, Outcome>(
+          'inbox.once',
           data,
           context,
           given,
@@ -142,6 +154,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     const given = resolveOnceOptions(onceOptions, retentionMs)
     return (data: Data, context: Context): Promise<Reply> =>
       guarded<Data, Reply>(
+        'inbox.replyOnce',
         data,
         context,
         given,

@@ -1,5 +1,6 @@
 import {
   encode,
+  inTransaction,
   systemPorts,
   TransactionError,
   type CommandDefinition,
@@ -35,7 +36,8 @@ export interface OutboxWriter {
 
 export interface Outbox<Trx = PgClient> {
   /**
-   * Runs `work` in a transaction and writes its messages with COMMIT: they exist if and only if the rest of it does.
+   * Runs `work` in a transaction and writes its messages with COMMIT: they exist if and only if the rest of it does. What
+   * a bus sends inside it would leave at once, so a bus refuses it with a `TransactionError`.
    * @throws {TransactionError} COMMIT became a rollback
    */
   transaction<R>(work: (trx: Trx, messages: OutboxMessages) => Promise<R>): Promise<R>
@@ -93,8 +95,8 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
       if (row instanceof Promise) row.catch(() => undefined)
       collected.push(row)
     }
-    const result = await database
-      .transaction<R>({
+    const result = await inTransaction('outbox.transaction', () =>
+      database.transaction<R>({
         work: (trx) => work(trx, { publish: collect, send: collect }),
         last: async () => {
           open = false
@@ -102,7 +104,8 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
             ? []
             : statements(await Promise.all(collected.map((row) => Promise.resolve(row))))
         },
-      })
+      }),
+    )
       .catch(explain)
       .finally(() => (open = false))
     if (collected.length > 0) {
