@@ -3,6 +3,7 @@ import type { Logger } from './logger.ts'
 import type { MessageInfo } from './message.ts'
 import type { InferInput, Schema } from './schema.ts'
 import type { Settlement } from './transport.ts'
+import type { WireMessage } from './wire-message.ts'
 
 /** What a handler gets beside the data. */
 export interface Context {
@@ -30,10 +31,21 @@ export type Responder<Q extends RequestDefinition = RequestDefinition> = (
 /** What a responder gives back: the input side of the reply's schema. */
 export type Reply<Q extends RequestDefinition> = Q extends RequestDefinition<Schema, infer R> ? InferInput<R> : never
 
+/** Handles a message as it travelled, without notes of earlier failures. */
+export type Forwarder = (message: WireMessage, context: Context) => Promise<void | Settlement>
+
 /** One entry of `bus.subscribe`. */
 export type Route =
   | { readonly kind: 'handle'; readonly definition: Definition; readonly handler: Handler<never> }
   | { readonly kind: 'respond'; readonly definition: RequestDefinition; readonly responder: Responder<never> }
+  | {
+      /** Of a bridge: the bytes may go on untouched. */
+      readonly kind: 'forward'
+      readonly definition: Definition
+      readonly forward: Forwarder
+      /** Whether a message of a type that no route names goes this way. @default none */
+      readonly takes?: ((message: WireMessage) => boolean) | undefined
+    }
 
 /** Handles each message of an event or command. */
 export function on<D extends EventDefinition | CommandDefinition>(definition: D, handler: Handler<D>): Route {

@@ -1,3 +1,6 @@
+export { bridge, type Bridge, type BridgeStats } from './bridge/bridge.ts'
+export { forward, type Forward, type ForwardAllOptions, type ForwardOptions, type Origin } from './bridge/forward.ts'
+export type { BridgeOptions } from './bridge/options.ts'
 export type * from './bus.ts'
 export type { Capabilities } from './capabilities.ts'
 export { json, jsonCodec, type Codec, type CodecLimits, type JsonOptions } from './codec.ts'
@@ -5,7 +8,16 @@ export * from './definition.ts'
 export type { DeliverEvent, LateReplyEvent, PublishEvent, RequestEvent, SettleEvent } from './diagnostics.ts'
 export * from './errors.ts'
 export type { Answer, Expected, Gathered, GatheredFailure, GatheredReply, Gathering, Missing } from './gathering.ts'
-export { on, respond, type Context, type Handler, type Reply, type Responder, type Route } from './handler.ts'
+export {
+  on,
+  respond,
+  type Context,
+  type Forwarder,
+  type Handler,
+  type Reply,
+  type Responder,
+  type Route,
+} from './handler.ts'
 export { keyedPublisher } from './keyed-publisher.ts'
 export { silentLogger, type Logger } from './logger.ts'
 export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'

@@ -99,7 +99,11 @@ export class Outgoing {
   }
 }
 
-function refuseUnsupported({ name, capabilities }: Transport, message: WireMessage): void {
+/** @throws {UnsupportedError} for what the carrier does not carry of a message: refused, never carried by half */
+export function refuseUnsupported(
+  { name, capabilities }: Pick<Transport, 'name' | 'capabilities'>,
+  message: WireMessage,
+): void {
   const refuse = (what: string, instead: string): never => {
     throw new UnsupportedError(`publish "${message.type}": ${name} does not carry ${what}; ${instead}`)
   }

@@ -7,14 +7,22 @@ export class RouteTable {
   readonly #byType: ReadonlyMap<string, Route>
   /** The route of messages that come without a type. */
   readonly #assume: Route | undefined
+  /** Routes that forward whatever comes from where they read. */
+  readonly #takers: readonly Extract<Route, { readonly kind: 'forward' }>[]
 
   constructor(routes: readonly Route[], assume: Route | undefined) {
     this.#byType = byType(routes)
     this.#assume = assume
+    this.#takers = routes.filter((route) => route.kind === 'forward')
   }
 
-  of({ type }: WireMessage): Route | undefined {
-    return this.#byType.get(type) ?? (type === '' ? this.#assume : undefined)
+  of(message: WireMessage): Route | undefined {
+    const { type } = message
+    return (
+      this.#byType.get(type) ??
+      this.#takers.find(({ takes }) => takes?.(message) === true) ??
+      (type === '' ? this.#assume : undefined)
+    )
   }
 
   /** Gives a foreign message without an id its place for one, or its content where foreign ones are expected (R9). */

@@ -28,6 +28,9 @@ export function handle(options: HandleOptions): Next {
     const { route } = work
     try {
       if (route!.kind === 'respond') return await answer(work, route!, options)
+      if (route!.kind === 'forward') {
+        return (await route!.forward(work.message, contextOf(work, route!, options))) ?? ACK
+      }
       const given = decode(route!.definition, work.message)
       const data = given instanceof Promise ? await given : given
       const handler = route!.handler as Handler
