@@ -1,6 +1,7 @@
 import type { BusLimits, BusOptions } from './bus.ts'
 import { ConfigError } from './errors.ts'
 import { silentLogger, type Logger } from './logger.ts'
+import { checkMiddleware, type Middleware } from './middleware/middleware.ts'
 import type { ParkedStore } from './parked.ts'
 import { systemPorts, type Ports } from './ports.ts'
 import { retryPolicy, type RetryPolicy } from './retry.ts'
@@ -15,6 +16,7 @@ export interface BusSettings {
   readonly source: string
   readonly parked: ParkedStore | undefined
   readonly retry: RetryPolicy
+  readonly middleware: readonly Middleware[]
   readonly logger: Logger
   readonly telemetry: Telemetry | undefined
   readonly limits: { readonly [Name in keyof BusLimits]-?: number }
@@ -43,6 +45,7 @@ export function resolveBusOptions(options: BusOptions): BusSettings {
     source,
     parked: options.parked,
     retry: options.retry ?? retryPolicy(),
+    middleware: checkMiddleware(options.middleware),
     logger: options.logger ?? silentLogger,
     telemetry: options.telemetry,
     limits,

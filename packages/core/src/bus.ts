@@ -3,6 +3,7 @@ import type { Expected, Gathering, GatheredReply, Missing } from './gathering.ts
 import type { Route } from './handler.ts'
 import type { Logger } from './logger.ts'
 import type { SendOptions } from './message.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { Parked, ParkedStore } from './parked.ts'
 import type { Ports } from './ports.ts'
 import type { RetryPolicy } from './retry.ts'
@@ -19,6 +20,8 @@ export interface BusOptions {
   readonly parked?: ParkedStore | undefined
   /** @default retryPolicy() */
   readonly retry?: RetryPolicy | undefined
+  /** Goes around every handler of every service, outermost first. @default none */
+  readonly middleware?: readonly Middleware[] | undefined
   /** @default silent */
   readonly logger?: Logger | undefined
   /** Spans and metrics: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
@@ -43,6 +46,8 @@ export interface ServiceOptions {
   readonly handlerTimeoutMs?: number | undefined
   /** @default the bus's */
   readonly retry?: RetryPolicy | undefined
+  /** Goes around the handlers of this service, within the bus's own, outermost first. @default none */
+  readonly middleware?: readonly Middleware[] | undefined
   /** Where a service without a saved position begins. @default 'earliest', with `broadcast` 'latest' */
   readonly start?: SubscribeOptions['start'] | undefined
   /** Each instance gets a copy. @default false */

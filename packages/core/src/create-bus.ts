@@ -18,6 +18,7 @@ import type { Route } from './handler.ts'
 import { Intake } from './intake.ts'
 import { encode, type SendOptions } from './message.ts'
 import { Observer } from './observer.ts'
+import { checkMiddleware } from './middleware/middleware.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Parked } from './parked.ts'
 import { Requests, type Asking } from './requests.ts'
@@ -230,6 +231,7 @@ class TransportBus implements Bus {
         ordered: wanted.mode === 'ordered',
         ackBefore: wanted.ackBefore,
         retry: options.retry ?? this.#settings.retry,
+        middleware: [...this.#settings.middleware, ...checkMiddleware(options.middleware)],
         capabilities: transport.capabilities,
       },
       this.#context,

@@ -20,6 +20,7 @@ export {
 } from './handler.ts'
 export { keyedPublisher } from './keyed-publisher.ts'
 export { silentLogger, type Logger } from './logger.ts'
+export type { IncomingDelivery, Middleware } from './middleware/middleware.ts'
 export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'
 export type { Parked, ParkedMessage, ParkedStore } from './parked.ts'
 export { sleep, systemPorts, uuidv7, type Clock, type Ports, type Timers } from './ports.ts'

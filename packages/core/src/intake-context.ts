@@ -1,6 +1,7 @@
 import type { BusContext } from './bus-context.ts'
 import type { Capabilities } from './capabilities.ts'
 import type { Route } from './handler.ts'
+import type { Middleware } from './middleware/middleware.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { Subscription } from './transport.ts'
 
@@ -16,6 +17,8 @@ export interface IntakeOptions {
   readonly ordered: boolean
   readonly ackBefore: boolean
   readonly retry: RetryPolicy
+  /** The bus's, then the service's own. */
+  readonly middleware: readonly Middleware[]
   readonly capabilities: Capabilities
 }
 

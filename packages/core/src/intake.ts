@@ -23,7 +23,8 @@ export class Intake {
   readonly #valve: Valve
   readonly #backOffs: BackOffs
   readonly #setbacks: Setbacks
-  readonly #run: Next
+  readonly #handle: Next
+  readonly #respond: Next
   readonly #watched = new WeakSet<AbortSignal>()
   #concurrency: number
   #stopped = false
@@ -40,12 +41,10 @@ export class Intake {
     )
     this.#backOffs = new BackOffs(context, this.#lanes, () => this.#pump())
     this.#setbacks = new Setbacks(context)
-    this.#run = deliveryPath(context, {
-      context,
-      valve: this.#valve,
-      backOffs: this.#backOffs,
-      setbacks: this.#setbacks,
-    })
+    const parts = { context, valve: this.#valve, backOffs: this.#backOffs, setbacks: this.#setbacks }
+    const pathOf = deliveryPath(context, parts)
+    this.#handle = pathOf('handle')
+    this.#respond = pathOf('respond')
   }
 
   /** Called once the carrier has answered; deliveries may have come before. */
@@ -139,7 +138,7 @@ export class Intake {
       if (identified === undefined) return this.#setbacks.deadLetter(work, reason)
       work.message = identified
     }
-    return this.#run(work)
+    return work.route.kind === 'respond' ? this.#respond(work) : this.#handle(work)
   }
 
   #onOpen(state: LineState): void {

@@ -19,6 +19,10 @@ export class Work {
   /** Failures since it was delivered. */
   failures = 0
   firstFailedAtMs: number | undefined
+  /** What the try under way has decoded. */
+  data: unknown
+  /** What the try under way has to say to whoever asked. */
+  reply: WireMessage | undefined
   /** The last try ended by its time limit. */
   timedOut = false
   lane: Lane<Work> | undefined

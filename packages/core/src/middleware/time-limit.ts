@@ -10,23 +10,33 @@ export function timeLimit(timeoutMs: number, timers: Timers): Step {
   return (work, next) =>
     new Promise((resolve, reject) => {
       let error: TimeoutError | undefined
+      let over = false
       let cancel = timers.schedule(() => {
         const text = `handler of "${work.message.type}" not done within ${timeoutMs} ms: make it faster or raise handlerTimeoutMs`
         error = new TimeoutError(text)
         work.timedOut = true
         work.abort(error)
         // a second run beside one that still goes on is what order must not see, so it gets time to end
-        cancel = timers.schedule(() => reject(error!), GRACE_MS)
+        cancel = timers.schedule(() => {
+          end()
+          reject(error!)
+        }, GRACE_MS)
       }, timeoutMs)
+      const end = () => {
+        cancel()
+        // a late end belongs to no try any more
+        if (!over) work.endTry()
+        over = true
+      }
       // what a handler returns after its abort says nothing about whether it did its work
       next(work).then(
         (settlement) => {
-          cancel()
+          end()
           if (error === undefined) resolve(settlement)
           else reject(error)
         },
         (thrown: unknown) => {
-          cancel()
+          end()
           reject((error ?? thrown) as Error)
         },
       )

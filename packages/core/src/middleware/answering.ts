@@ -1,0 +1,38 @@
+import type { RequestDefinition } from '../definition.ts'
+import { UnrecoverableError } from '../errors.ts'
+import type { IntakeContext } from '../intake-context.ts'
+import { errorReply } from '../reply.ts'
+import { reasonOf } from '../retry.ts'
+import type { WireMessage } from '../wire-message.ts'
+import type { Step } from './step.ts'
+
+/** The reply goes out before the request is acked; a failure is an answer too. */
+export function answering({ bus, options }: IntakeContext): Step {
+  const { service, answersAs } = options
+  const { logger, source, ports } = bus
+  return async (work, next) => {
+    const { message, route } = work
+    if (message.replyTo === undefined) throw new UnrecoverableError(`request "${message.type}" came without replyTo`)
+    work.reply = undefined
+    try {
+      const settlement = await next(work)
+      // a middleware that settles in the handler's place speaks for itself
+      if (work.reply === undefined || settlement.outcome !== 'ack') return settlement
+    } catch (error) {
+      logger.warn({ service, type: message.type, id: message.id, reason: reasonOf(error) }, 'responder failed')
+      work.reply = errorReply(route!.definition as RequestDefinition, message, error, { source, ports, answersAs })
+    }
+    await sendReply(work.reply, bus)
+    return { outcome: 'ack' }
+  }
+}
+
+/** Publishes a reply; one whose requester is gone is done with. */
+export async function sendReply(reply: WireMessage, { outgoing }: IntakeContext['bus']): Promise<void> {
+  try {
+    await outgoing.publish(reply, {})
+  } catch (error) {
+    const fault = (error as { fault?: { scope?: unknown; retryable?: unknown } } | null)?.fault
+    if (fault?.scope !== 'message' || fault.retryable !== false) throw error
+  }
+}
