@@ -13,6 +13,7 @@ export interface BusContext {
   readonly retry: RetryPolicy
   readonly logger: Logger
   readonly ports: Ports
+  readonly timeText: (nowMs: number) => string
   readonly outgoing: Outgoing
   readonly observer: Observer
   readonly counters: { -readonly [Name in keyof BusStats]: number }

@@ -27,6 +27,7 @@ import { checkCapabilities, planService, SERVICE_DEFAULTS, type ServicePlan } fr
 import { RunningService, type RunningPart } from './service.ts'
 import { refuseInTransaction } from './transaction-scope.ts'
 import type { PartHealth } from './transport.ts'
+import { createTimeText } from './time-text.ts'
 import type { Destination, WireMessage } from './wire-message.ts'
 
 /**
@@ -54,7 +55,7 @@ class TransportBus implements Bus {
     this.#settings = settings
     const observer = new Observer(settings.telemetry, ports.clock)
     const outgoing = new Outgoing(transport, limits.maxPendingPublishes, observer)
-    this.#context = { ...settings, outgoing, observer, counters }
+    this.#context = { ...settings, outgoing, observer, counters, timeText: createTimeText() }
     this.#requests = new Requests(ports, limits.maxPendingRequests, () => counters.lateReplies++)
   }
 
@@ -201,16 +202,18 @@ class TransportBus implements Bus {
     return topic
   }
 
-  async #send(call: 'publish' | 'send', definition: Definition, data: unknown, options: SendOptions): Promise<string> {
-    if (options.outbox !== 'bypass') {
-      refuseInTransaction(`bus.${call}`, "publish through the outbox, or give the option outbox: 'bypass'")
-    }
+  #send(call: 'publish' | 'send', definition: Definition, data: unknown, options: SendOptions): Promise<string> {
     const { outgoing } = this.#context
-    const encoded = encode(definition, data, options, this.#context)
-    const message: WireMessage = encoded instanceof Promise ? await encoded : encoded
-    const { signal, timeoutMs } = options
-    await outgoing.publish(message, { signal, timeoutMs })
-    return message.id
+    try {
+      if (options.outbox !== 'bypass') {
+        refuseInTransaction(`bus.${call}`, "publish through the outbox, or give the option outbox: 'bypass'")
+      }
+      const message = encode(definition, data, options, this.#context)
+      if (message instanceof Promise) return message.then((encoded) => outgoing.publish(encoded, options))
+      return outgoing.publish(message, options)
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   async #start(plan: ServicePlan, options: ServiceOptions): Promise<RunningPart> {

@@ -50,7 +50,7 @@ export class Observer {
   async publish(
     message: WireMessage,
     transport: string,
-    handOver: (message: WireMessage) => Promise<void>,
+    handOver: (message: WireMessage) => Promise<unknown>,
   ): Promise<void> {
     const span = this.#telemetry?.send({ operation: 'send', message, transport })
     const sinceMs = this.#clock.nowMs()

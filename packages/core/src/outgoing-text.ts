@@ -14,7 +14,7 @@ const MAX_ID_BYTES = 255
  * A copy of the user's headers without a prototype.
  * @throws {ConfigError} for a name or value that can not travel, naming the header and never its value
  */
-export function checkHeaders(given: WireHeaders = {}): WireHeaders {
+export function checkHeaders(given: WireHeaders): WireHeaders {
   const headers = Object.create(null) as Record<string, string | Uint8Array>
   let size = 0
   for (const [name, value] of Object.entries(given)) {

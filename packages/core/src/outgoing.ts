@@ -49,37 +49,57 @@ export class Outgoing {
     return only ?? this.carriers.get(carrierName(this.#names, destination))!
   }
 
-  publish(message: WireMessage, options: CallOptions): Promise<void> {
+  /** Resolves with the message's id once the carrier has it. */
+  publish(message: WireMessage, options: CallOptions): Promise<string> {
     return this.#observer.watchesPublishes ? this.#watched(message, options) : this.#publish(message, options)
   }
 
-  async #watched(message: WireMessage, options: CallOptions): Promise<void> {
+  async #watched(message: WireMessage, options: CallOptions): Promise<string> {
     const { transport } = this.carrierOf(message.destination)
     await this.#observer.publish(message, transport.name, (sent) => this.#publish(sent, options))
+    return message.id
   }
 
-  async #publish(message: WireMessage, options: CallOptions): Promise<void> {
+  // no async function: each message would pay for one, and for an await in it
+  #publish(message: WireMessage, options: CallOptions): Promise<string> {
+    const { destination } = message
+    const { signal } = options
+    let settled: Promise<void>
+    try {
+      const carrier = this.#admit(message, signal)
+      const declaring = this.#declare(carrier, destination)
+      settled =
+        declaring === true
+          ? publishOne(carrier.publisher, message, options)
+          : declaring.then(() => publishOne(carrier.publisher, message, options))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+    this.#pending++
+    return (signal === undefined ? settled : unlessAborted(settled, signal)).then(
+      () => {
+        this.#pending--
+        return message.id
+      },
+      (error: unknown) => {
+        this.#pending--
+        throw asPublishError(error, destination, signal)
+      },
+    )
+  }
+
+  /** The carrier that may take it now; throws where none may. */
+  #admit(message: WireMessage, signal: AbortSignal | undefined): Carrier {
     if (this.#closed) throw new ClosedError('publish on a stopped bus: make a new one')
-    options.signal?.throwIfAborted()
+    signal?.throwIfAborted()
     if (this.#pending >= this.#maxPending) {
       throw new OverloadError(
         `${this.#pending} messages wait for their confirm: publish slower, or raise maxPendingPublishes`,
       )
     }
-    const { destination } = message
-    const carrier = this.carrierOf(destination)
+    const carrier = this.carrierOf(message.destination)
     refuseUnsupported(carrier.transport, message)
-    this.#pending++
-    try {
-      const declaring = this.#declare(carrier, destination)
-      if (declaring !== true) await declaring
-      const settled = publishOne(carrier.publisher, message, options)
-      await (options.signal === undefined ? settled : unlessAborted(settled, options.signal))
-    } catch (error) {
-      throw asPublishError(error, destination, options.signal)
-    } finally {
-      this.#pending--
-    }
+    return carrier
   }
 
   #declare({ transport, declared }: Carrier, destination: Destination): Promise<void> | true {

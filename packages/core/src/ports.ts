@@ -38,7 +38,7 @@ export const systemPorts: Ports = Object.freeze({
     },
   },
   random: () => Math.random(),
-  newId: () => uuidv7(Date.now()),
+  newId: createIds(),
 } satisfies Ports)
 
 /**
@@ -46,9 +46,31 @@ export const systemPorts: Ports = Object.freeze({
  * @see https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
  */
 export function uuidv7(nowMs: number): string {
+  return timePart(nowMs) + randomPart()
+}
+
+function timePart(nowMs: number): string {
   const time = nowMs.toString(16).padStart(12, '0')
-  // node keeps a store of random UUIDs, which is far cheaper than asking for random bytes each time
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`
+  return `${time.slice(0, 8)}-${time.slice(8)}-7`
+}
+
+/** Node keeps a store of random UUIDs, which is far cheaper than asking for random bytes each time. */
+function randomPart(): string {
+  return randomUUID().slice(15)
+}
+
+/** Ids of now; the part that tells the time is written once a millisecond. */
+function createIds(): () => string {
+  let lastMs = NaN
+  let time = ''
+  return () => {
+    const nowMs = Date.now()
+    if (nowMs !== lastMs) {
+      lastMs = nowMs
+      time = timePart(nowMs)
+    }
+    return time + randomPart()
+  }
 }
 
 /** Resolves after `delayMs`, or rejects with the signal's reason. */
