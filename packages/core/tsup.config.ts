@@ -5,8 +5,10 @@ export default defineConfig(
   library({
     index: 'src/index.ts',
     'asyncapi/index': 'src/asyncapi/index.ts',
+    'avro/index': 'src/avro/index.ts',
     'memory/index': 'src/memory/index.ts',
     'opentelemetry/index': 'src/opentelemetry/index.ts',
+    'protobuf/index': 'src/protobuf/index.ts',
     'testing/index': 'src/testing/index.ts',
   }),
 )

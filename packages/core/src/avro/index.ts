@@ -1,0 +1,2 @@
+export type { Encoding } from '../encoding.ts'
+export { avro, type AvroOptions, type AvroSchema } from './avro.ts'
