@@ -56,7 +56,9 @@ class TransportBus implements Bus {
     const observer = new Observer(settings.telemetry, ports.clock)
     const outgoing = new Outgoing(transport, limits.maxPendingPublishes, observer)
     this.#context = { ...settings, outgoing, observer, counters, timeText: createTimeText() }
-    this.#requests = new Requests(ports, limits.maxPendingRequests, () => counters.lateReplies++)
+    this.#requests = new Requests(ports, limits.maxPendingRequests, observer, () =>
+      observer.lateReply(++counters.lateReplies),
+    )
   }
 
   get stats(): BusStats {
@@ -225,6 +227,7 @@ class TransportBus implements Bus {
     const intake = new Intake(
       {
         service: wanted.service,
+        transport: transport.name,
         answersAs: plan.answersAs,
         routes,
         assume: assume && routes.find(({ definition }) => definition.wireType === assume.wireType),

@@ -49,8 +49,8 @@ export interface RequestEvent {
 
 /** On `waybill:late-reply`, for a reply that nobody waits for: too late, a duplicate, forged. */
 export interface LateReplyEvent {
-  readonly id: string
-  readonly transport: string
+  /** How many the bus has had since it was made. */
+  readonly total: number
 }
 
 /**

@@ -7,6 +7,8 @@ import type { Subscription } from './transport.ts'
 
 export interface IntakeOptions {
   readonly service: string
+  /** The name of the carrier. */
+  readonly transport: string
   /** The name that its replies carry. */
   readonly answersAs: string
   readonly routes: readonly Route[]

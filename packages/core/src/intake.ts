@@ -4,7 +4,8 @@ import { IntakeContext, type IntakeOptions } from './intake-context.ts'
 import { Lanes, type Lane } from './lanes.ts'
 import type { LineState } from './line.ts'
 import { deliveryPath } from './middleware/delivery-path.ts'
-import type { Next } from './middleware/step.ts'
+import { observe } from './middleware/observe.ts'
+import type { Next, Step } from './middleware/step.ts'
 import { reasonOf } from './retry.ts'
 import { RouteTable } from './route-table.ts'
 import { Setbacks } from './setbacks.ts'
@@ -23,6 +24,7 @@ export class Intake {
   readonly #valve: Valve
   readonly #backOffs: BackOffs
   readonly #setbacks: Setbacks
+  readonly #observe: Step
   readonly #handle: Next
   readonly #respond: Next
   readonly #watched = new WeakSet<AbortSignal>()
@@ -42,6 +44,8 @@ export class Intake {
     this.#backOffs = new BackOffs(context, this.#lanes, () => this.#pump())
     this.#setbacks = new Setbacks(context)
     const parts = { context, valve: this.#valve, backOffs: this.#backOffs, setbacks: this.#setbacks }
+    // what no route handles is seen all the same
+    this.#observe = observe(context)
     const pathOf = deliveryPath(context, parts)
     this.#handle = pathOf('handle')
     this.#respond = pathOf('respond')
@@ -131,11 +135,13 @@ export class Intake {
   }
 
   #outcomeOf(work: Work): Promise<Settlement> {
-    if (work.route === undefined) return unknownType(work, this.#context, this.#setbacks, this.#backOffs)
+    if (work.route === undefined) {
+      return this.#observe(work, () => unknownType(work, this.#context, this.#setbacks, this.#backOffs))
+    }
     if (work.message.id === '') {
       const identified = this.#routes.identify(work.message, work.delivery.position)
       const reason = 'no id: give the service the option assume, or let the producer send one'
-      if (identified === undefined) return this.#setbacks.deadLetter(work, reason)
+      if (identified === undefined) return this.#observe(work, () => this.#setbacks.deadLetter(work, reason))
       work.message = identified
     }
     return work.route.kind === 'respond' ? this.#respond(work) : this.#handle(work)

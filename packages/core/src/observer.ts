@@ -127,10 +127,24 @@ export class Observer {
     return await told(() => (span === undefined ? call() : span.run(call)), tell)
   }
 
-  lateReply({ id }: WireMessage, transport: string): void {
-    this.#telemetry?.count('lateReplies', { transport })
+  /** A reply that somebody waits for; `take` hands it to them. */
+  reply(message: WireMessage, request: Pick<Definition, 'wireType'>, transport: string, take: () => void): void {
+    const span = this.#telemetry?.process({
+      message,
+      definition: { wireType: `${request.wireType}.reply`, destination: message.destination },
+      service: undefined,
+      transport,
+      attempt: 1,
+    })
+    if (span === undefined) return take()
+    span.run(take)
+    span.end({ outcome: 'ack', failures: 0 })
+  }
+
+  lateReply(total: number): void {
+    this.#telemetry?.count('lateReplies', {})
     const { lateReply } = this.#channels
-    if (lateReply.hasSubscribers) lateReply.publish({ id, transport } satisfies LateReplyEvent)
+    if (lateReply.hasSubscribers) lateReply.publish({ total } satisfies LateReplyEvent)
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { RequestDefinition } from './definition.ts'
 import { ClosedError, OverloadError, PublishError, TimeoutError } from './errors.ts'
 import { Answers, type GatherBounds } from './gathering.ts'
+import type { Observer } from './observer.ts'
 import type { Carrier } from './outgoing.ts'
 import type { Ports } from './ports.ts'
 import { ReplyAddresses } from './reply-addresses.ts'
@@ -43,11 +44,13 @@ export class Requests {
   readonly #addresses: ReplyAddresses
   readonly #ports: Ports
   readonly #max: number
+  readonly #observer: Observer
   readonly #onLateReply: () => void
 
-  constructor(ports: Ports, max: number, onLateReply: () => void) {
+  constructor(ports: Ports, max: number, observer: Observer, onLateReply: () => void) {
     this.#ports = ports
     this.#max = max
+    this.#observer = observer
     this.#onLateReply = onLateReply
     this.#addresses = new ReplyAddresses(ports, {
       onReply: (reply) => this.#onReply(reply),
@@ -158,7 +161,11 @@ export class Requests {
   #onReply(reply: WireMessage): void {
     const correlationId = reply.correlationId ?? ''
     const pending = this.#pending.get(correlationId)
-    if (pending !== undefined) return pending.waiter.onReply(reply, pending.end)
+    if (pending !== undefined) {
+      const { asking, waiter, end } = pending
+      const { definition, carrier } = asking
+      return this.#observer.reply(reply, definition, carrier.transport.name, () => waiter.onReply(reply, end))
+    }
     const ended = this.#ended.get(correlationId)
     if (ended === undefined) this.#onLateReply()
     else ended.countLate()

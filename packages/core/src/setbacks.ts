@@ -49,7 +49,9 @@ export class Setbacks {
     const notes = writeNotes(service, notesOf(work), reason, nowMs)
     const { id, type } = work.message
     bus.counters.deadLettered++
-    bus.logger.error({ service, id, type, attempts: work.attempt - 1 }, 'message given up on')
+    work.fate = 'deadLetter'
+    const given = notes['waybill-reason']
+    bus.logger.error({ service, id, type, attempts: work.attempt - 1, reason: given }, 'message given up on')
     if (bus.parked === undefined) return { outcome: 'deadLetter', notes }
     const message = {
       ...work.message,

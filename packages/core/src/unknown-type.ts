@@ -20,6 +20,10 @@ export async function unknownType(
   const nowMs = bus.ports.clock.nowMs()
   const sinceMs = work.notes.unknownSinceMs ?? nowMs
   const reason = `unknown type "${work.message.type}": no route of "${options.service}" handles it`
+  if (work.notes.unknownSinceMs === undefined) {
+    const { id, type } = work.message
+    bus.logger.warn({ service: options.service, id, type }, 'message of an unknown type waits for who knows it')
+  }
   work.notes = { ...work.notes, unknownSinceMs: sinceMs }
   if (nowMs - sinceMs < GIVEN_UP_AFTER_MS) {
     if (setbacks.canRequeue(work)) return setbacks.requeueUncounted(work, STEP_MS, reason)

@@ -53,9 +53,10 @@ export class Valve {
   }
 
   #onLine(state: LineState): void {
-    if (state !== 'stopped') return this.#reopen()
     const { logger } = this.#context.bus
     const { service } = this.#context.options
+    if (state === 'running') logger.info({ service }, 'the dependency is back: the service goes on')
+    if (state !== 'stopped') return this.#reopen()
     logger.error({ service, reason: this.line.reason }, 'a dependency is away: the service stops and probes')
     this.#close()
   }

@@ -19,6 +19,10 @@ export class Work {
   /** Failures since it was delivered. */
   failures = 0
   firstFailedAtMs: number | undefined
+  /** What the last try failed with, or the requester was told of. */
+  lastError: unknown
+  /** How it ended, where the carrier is told something else. */
+  fate: 'expired' | 'deadLetter' | undefined
   /** What the try under way has decoded. */
   data: unknown
   /** What the try under way has to say to whoever asked. */

@@ -19,6 +19,7 @@ export function answering({ bus, options }: IntakeContext): Step {
       // a middleware that settles in the handler's place speaks for itself
       if (work.reply === undefined || settlement.outcome !== 'ack') return settlement
     } catch (error) {
+      work.lastError = error
       logger.warn({ service, type: message.type, id: message.id, reason: reasonOf(error) }, 'responder failed')
       work.reply = errorReply(route!.definition as RequestDefinition, message, error, { source, ports, answersAs })
     }

@@ -6,6 +6,7 @@ import { decoding } from './decoding.ts'
 import { dropExpired } from './drop-expired.ts'
 import { handle } from './handle.ts'
 import { logging } from './logging.ts'
+import { observe } from './observe.ts'
 import { retrying, type RetryParts } from './retrying.ts'
 import { outsideTransactions } from '../transaction-scope.ts'
 import { compose, type Next } from './step.ts'
@@ -18,7 +19,7 @@ import { userStep } from './user-step.ts'
  * What decides *when* it starts is no step: circuit, rate limit, concurrency and the order of its key hold it back in its
  * lane before it comes here, so that what waits takes no handler's place, no timer and no span.
  *
- * 1. The log sees a delivery once, with all of its tries, however it ends.
+ * 1. Telemetry and the log see a delivery once, with all of its tries, however it ends; what it starts belongs to its trace.
  * 2. Retries go around all that follows: each try is checked, timed and handled anew. Not at most once: that is settled.
  * 3. Expired comes within, since a message may grow old between two tries.
  * 4. The time limit is one try's; what users wrap around their handler counts.
@@ -36,6 +37,7 @@ export function deliveryPath(context: IntakeContext, parts: RetryParts): (kind: 
   return (kind) =>
     compose(
       [
+        observe(context),
         ...(logger === silentLogger ? [] : [logging(service, logger, ports.clock)]),
         ...(ackBefore ? [] : [retrying(parts)]),
         dropExpired(ports.clock, () => bus.counters.expired++),

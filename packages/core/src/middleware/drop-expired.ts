@@ -8,6 +8,7 @@ export function dropExpired(clock: Clock, onDropped: () => void): Step {
   return (work, next) => {
     const { expiresAtMs } = work.message
     if (expiresAtMs === undefined || expiresAtMs > clock.nowMs()) return next(work)
+    work.fate = 'expired'
     onDropped()
     return ACK
   }

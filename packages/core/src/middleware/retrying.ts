@@ -61,6 +61,7 @@ async function again(parts: RetryParts, work: Work, next: Next, first: unknown):
         minTimeout: 0,
         async onFailedAttempt() {
           work.failures++
+          work.lastError = last
           work.firstFailedAtMs ??= clock.nowMs()
           logFailure(parts.context, work, last)
           plan = planOf(parts, work, last, sinceMs)

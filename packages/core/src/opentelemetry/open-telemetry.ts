@@ -133,7 +133,9 @@ class MessagingTelemetry implements Telemetry {
     const { outcome, failures, error } = end
     const { consumed, processDuration, retries, deadLetters, expired } = this.#instruments
     const gaveUp = outcome === 'deadLetter'
-    const failed = gaveUp || outcome === 'requeue' || (outcome === 'release' && failures > 0)
+    // an error and no failed try: it was the answer to a request
+    const answered = error !== undefined && failures === 0
+    const failed = gaveUp || outcome === 'requeue' || (outcome === 'release' && failures > 0) || answered
     span.setAttribute(ATTRIBUTE.outcome, outcome)
     if (failures > 0) span.setAttribute(ATTRIBUTE.failures, failures)
     const ended = this.#end(span, attributes, failed ? { error } : undefined)
