@@ -37,12 +37,15 @@ export class CaseContext {
   readonly random: () => number
   /** Parts of the case that could not be run, for the report. */
   readonly leftOut: string[] = []
+  /** Hooks that the case wanted and the adapter's test did not give. */
+  readonly missingHooks: string[] = []
   readonly #prefix: string
   readonly #clients: Transport[] = []
   readonly #room: WaitRoom
   readonly #buses: Bus[] = []
   readonly #proxies: FaultProxy[] = []
   readonly #broken: string[] = []
+  readonly #endings: (() => void)[] = []
 
   constructor(options: ResolvedOptions, runName: string, caseId: string, signal: AbortSignal) {
     this.options = options
@@ -137,6 +140,21 @@ export class CaseContext {
   /** What the transport declares; known once a client was made. */
   capabilities(): Capabilities {
     return this.#clients[0]?.capabilities ?? {}
+  }
+
+  /** A hook of the adapter's test; without it what it is for is left out, and the report says so. */
+  hook<Name extends keyof SuiteHooks>(name: Name, what: string): SuiteHooks[Name] {
+    const hook = this.options.hooks[name]
+    if (hook === undefined) {
+      this.missingHooks.push(name)
+      this.leftOut.push(`${what}: no hook ${name}`)
+    }
+    return hook
+  }
+
+  /** Done before the clients of the case are disposed. */
+  atEnd(action: () => void): void {
+    this.#endings.push(action)
   }
 
   /** Notes a broken promise where throwing would be taken for the handler's own failure. */
@@ -234,6 +252,7 @@ export class CaseContext {
   }
 
   async #dispose(): Promise<PromiseSettledResult<void>[]> {
+    for (const end of this.#endings) end()
     const buses = await Promise.allSettled(this.#buses.map((bus) => bus.stop({ drainTimeoutMs: 1_000 })))
     for (const proxy of this.#proxies) proxy.heal()
     const clients = await Promise.allSettled(this.#clients.map((client) => client[Symbol.asyncDispose]()))

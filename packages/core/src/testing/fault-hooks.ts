@@ -12,16 +12,12 @@ export interface BrokerHooks {
   pause(): void | Promise<void>
   /** Ends `pause`. */
   resume(): void | Promise<void>
-  /** It takes no more messages, as when its memory or disk is full; absent where a broker knows no such state. */
-  block?(): Promise<void>
-  /** Ends `block`. */
-  unblock?(): Promise<void>
 }
 
-/** Looks at the broker past the adapter. */
-export interface InspectHooks {
-  /** Messages that wait for a service or are open there. */
-  depth(service: string): Promise<number>
+/** A broker that takes no more messages for a while, as when its memory or disk is full. */
+export interface AlarmHooks {
+  block(): Promise<void>
+  unblock(): Promise<void>
 }
 
 /** Changes what the broker lets in. */
@@ -36,12 +32,16 @@ export interface CredentialHooks {
 export interface ProxiedClient {
   readonly transport: Transport
   readonly proxy: FaultProxy
+  /** How long this client may take to see that nothing comes any more: two heartbeats and a second. */
+  readonly detectsWithinMs: number
 }
 
 /** How a case starts a consumer as a process that it may kill: a script that calls `runConsumer`. */
 export interface ProcessHooks {
   readonly script: string | URL
   readonly environment?: Readonly<Record<string, string | undefined>> | undefined
+  /** When another may have what it left open: its lease, or two heartbeats. */
+  readonly takeoverMs: number
   /** Options of node for it, such as `--import`. */
   readonly execArgv?: readonly string[] | undefined
 }
@@ -49,12 +49,12 @@ export interface ProcessHooks {
 /** What only a test with a broker of its own can give; the level "fault-certified" needs them all. */
 export interface FaultHooks {
   readonly broker?: BrokerHooks | undefined
-  readonly inspect?: InspectHooks | undefined
+  readonly alarm?: AlarmHooks | undefined
   readonly credentials?: CredentialHooks | undefined
   readonly process?: ProcessHooks | undefined
   /** Makes a client behind a proxy of its own; the suite disposes of both. */
   proxied?(): Promise<ProxiedClient>
-  /** The broker closes channels or sessions of all clients, and where it can not their connections too. */
+  /** The broker ends channels or sessions of all clients; where it knows none within a connection, the connections. */
   closeChannels?(): Promise<void>
   /** Takes the source away from under its service, as an operator who deletes a queue or topic. */
   deleteSource?(source: Destination, service: string): Promise<void>

@@ -152,6 +152,7 @@ describe('fault proxy', () => {
     const refused = connect({ port: proxy.port, host: '127.0.0.1' })
     const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException]
     expect(error.code).toBe('ECONNRESET')
+    expect(proxy.refusedAtMs).toHaveLength(1)
     proxy.heal()
     using one = await client(proxy.port)
     one.socket.write('hello')

@@ -31,6 +31,8 @@ export interface FaultProxy extends Faults, AsyncDisposable {
   readonly connections: readonly (Faults & { readonly queuedBytes: number })[]
   /** Each new connection is reset as it comes, until `heal`. */
   refuse(): void
+  /** When connections were refused, on the clock of `performance.now()`; the last 10,000. */
+  readonly refusedAtMs: readonly number[]
 }
 
 /**
@@ -57,6 +59,7 @@ class TcpFaultProxy implements FaultProxy {
   readonly #open = new Map<ProxiedConnection, readonly [Socket, Socket]>()
   #fault: ConnectionFault = CONNECTION_UNHARMED
   #refusing = false
+  readonly #refusedAtMs: number[] = []
 
   constructor(address: Address, target: string, maxBytes: number) {
     this.#address = address
@@ -76,6 +79,10 @@ class TcpFaultProxy implements FaultProxy {
     url.hostname = '127.0.0.1'
     url.port = String(this.port)
     return url.toString()
+  }
+
+  get refusedAtMs(): readonly number[] {
+    return [...this.#refusedAtMs]
   }
 
   get connections(): readonly ProxiedConnection[] {
@@ -136,6 +143,8 @@ class TcpFaultProxy implements FaultProxy {
 
   #accept(client: Socket): void {
     if (this.#refusing) {
+      this.#refusedAtMs.push(performance.now())
+      if (this.#refusedAtMs.length > 10_000) this.#refusedAtMs.shift()
       client.on('error', () => {})
       client.resetAndDestroy()
       return

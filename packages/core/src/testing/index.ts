@@ -1,5 +1,14 @@
 export { adapterSuite } from './adapter-suite.ts'
 export { check, VERDICTS, type Finding, type History, type SeenEntry, type SentEntry, type Verdict } from './check.ts'
+export { runConsumer } from './consumer-process.ts'
+export type {
+  AlarmHooks,
+  BrokerHooks,
+  CredentialHooks,
+  FaultHooks,
+  ProcessHooks,
+  ProxiedClient,
+} from './fault-hooks.ts'
 export { createFaultProxy, type FaultProxy, type FaultProxyOptions } from './fault-proxy.ts'
 export { createHarness, type FoundMessage, type Harness } from './harness.ts'
 export type { Match } from './harness-match.ts'

@@ -26,6 +26,10 @@ export interface CasesOptions {
   readonly volume?: number | undefined
   /** How long nothing more may come after the last expected message. @default 500 (milliseconds) */
   readonly quietMs?: number | undefined
+  /** How long a broker is away, silent or blocked in cases about that. @default 20_000 (milliseconds) */
+  readonly faultMs?: number | undefined
+  /** How long members come and go, and how long the soak goes on. @default 30_000 (milliseconds) */
+  readonly soakMs?: number | undefined
   /** A wait fails after this time without any event. @default 15_000 (milliseconds) */
   readonly idleTimeoutMs?: number | undefined
   /** A case fails after this time, whatever happens. @default 120_000 (milliseconds) */
@@ -43,6 +47,8 @@ export const SUITE_DEFAULTS = Object.freeze({
   concurrent: 1,
   volume: 5_000,
   quietMs: 500,
+  faultMs: 20_000,
+  soakMs: 30_000,
   idleTimeoutMs: 15_000,
   caseTimeoutMs: 120_000,
 })
@@ -56,6 +62,8 @@ export interface ResolvedOptions {
   readonly concurrent: number
   readonly volume: number
   readonly quietMs: number
+  readonly faultMs: number
+  readonly soakMs: number
   readonly idleTimeoutMs: number
   readonly caseTimeoutMs: number
 }
@@ -66,11 +74,21 @@ export function resolveOptions(options: CasesOptions): ResolvedOptions {
     concurrent = SUITE_DEFAULTS.concurrent,
     volume = SUITE_DEFAULTS.volume,
     quietMs = SUITE_DEFAULTS.quietMs,
+    faultMs = SUITE_DEFAULTS.faultMs,
+    soakMs = SUITE_DEFAULTS.soakMs,
     idleTimeoutMs = SUITE_DEFAULTS.idleTimeoutMs,
     caseTimeoutMs = SUITE_DEFAULTS.caseTimeoutMs,
   } = options
-  const bounds = { concurrent: 1, volume: 200, quietMs: 1, idleTimeoutMs: 100, caseTimeoutMs: 1_000 }
-  const values = { concurrent, volume, quietMs, idleTimeoutMs, caseTimeoutMs }
+  const bounds = {
+    concurrent: 1,
+    volume: 200,
+    quietMs: 1,
+    faultMs: 100,
+    soakMs: 1_000,
+    idleTimeoutMs: 100,
+    caseTimeoutMs: 1_000,
+  }
+  const values = { concurrent, volume, quietMs, faultMs, soakMs, idleTimeoutMs, caseTimeoutMs }
   for (const [field, least] of Object.entries(bounds)) {
     const value = values[field as keyof typeof bounds]
     if (!Number.isSafeInteger(value) || value < least) {
@@ -78,6 +96,9 @@ export function resolveOptions(options: CasesOptions): ResolvedOptions {
     }
   }
   const { name, create, hooks = {}, only } = options
+  if (hooks.broker !== undefined && concurrent > 1) {
+    throw new ConfigError(`concurrent of the suite is ${concurrent}: cases that end the broker run alone, leave it out`)
+  }
   return Object.freeze({ name, create, hooks, seed: options.seed ?? givenSeed(), only, ...values })
 }
 

@@ -9,7 +9,7 @@ import type { SuiteCase } from './suite-case.ts'
 /** Runs one case with clients and names of its own; never rejects. */
 export async function runCase(suiteCase: SuiteCase, options: ResolvedOptions, runName: string): Promise<CaseResult> {
   const startMs = performance.now()
-  const { id, title } = suiteCase
+  const { id, title, needs } = suiteCase
   const end = new AbortController()
   const context = new CaseContext(options, runName, id, end.signal)
   const result = (outcome: CaseResult['outcome'], reason?: string): CaseResult => {
@@ -18,6 +18,9 @@ export async function runCase(suiteCase: SuiteCase, options: ResolvedOptions, ru
   const failures: unknown[] = []
   using guard = new ProcessGuard()
   try {
+    if (needs !== undefined && context.hook(needs, 'all of it') === undefined) {
+      return result('skipped', `the adapter's test gives no hook ${needs}`)
+    }
     const lacking = suiteCase.lacks?.(await context.client())
     if (lacking !== undefined) {
       await context.close()

@@ -42,8 +42,8 @@ export const delayedRetry: SuiteCase = {
 /** A delay that is under way when the broker ends goes on. */
 async function overRestart(context: CaseContext): Promise<void> {
   if (context.capabilities().persistent !== true) return
-  const restart = context.options.hooks.broker?.restart
-  if (restart === undefined) return void context.leftOut.push('a delay over a restart: no hook broker.restart')
+  const broker = context.hook('broker', 'a delay over a restart')
+  if (broker === undefined) return
   const [sender, receiver] = await context.clients(2)
   const destination = context.topic('restarted')
   const service = context.name('waits-over-restart')
@@ -66,7 +66,7 @@ async function overRestart(context: CaseContext): Promise<void> {
   const message = sample(destination, 1)
   await context.publish(sender!, [message], [service])
   await context.pause(1_000)
-  await restart()
+  await broker.restart()
   await context.until(() => context.ledger.count(service, message.id) > 1, 'what waited to come after the restart')
   await context.finish(['duplicated'])
 }

@@ -7,6 +7,14 @@ import { deadLetter, hopelessMessages } from './dead-letter.ts'
 import { delayedRetry, scheduled } from './delayed-retry.ts'
 import { expiry } from './expiry.ts'
 import { fairness } from './fairness.ts'
+import { badLines, blackhole } from './faults/bad-lines.ts'
+import { killWhilePublishing, restartWhileConsuming, restartWhilePublishing } from './faults/broker-ends.ts'
+import { consumerKilled } from './faults/consumer-killed.ts'
+import { handover } from './faults/handover.ts'
+import { channelsClosed, sourceDeleted } from './faults/lost-sessions.ts'
+import { credentialsChange, reconnectStorm } from './faults/reconnects.ts'
+import { soak } from './faults/soak.ts'
+import { brokerBlocked, standingStill } from './faults/stalls.ts'
 import { gathering } from './gathering.ts'
 import { handlerFailures } from './handler-failures.ts'
 import { isolation } from './isolation.ts'
@@ -29,4 +37,13 @@ export const cases: readonly SuiteCase[] = [
   ...[requestReply, manyRequests, requestTimeout, strayReplies, pendingRequests, gathering],
   ...[deadLetter, hopelessMessages, delayedRetry, scheduled, expiry, backpressure, fairness],
   ...[twoTypes, nobodyListens, orderedRelease, parkingRefused, parkedListing],
+  ...[
+    consumerKilled,
+    restartWhilePublishing,
+    killWhilePublishing,
+    restartWhileConsuming,
+    channelsClosed,
+    sourceDeleted,
+  ],
+  ...[blackhole, badLines, brokerBlocked, standingStill, reconnectStorm, credentialsChange, handover, soak],
 ]
