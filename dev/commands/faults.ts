@@ -1,0 +1,70 @@
+// npm run faults -- --transport amqp,postgres --cases 47-60 --seed 7: the cases that need a broker of their own.
+import { parseArgs } from 'node:util'
+import { say } from '../bootstrap/paths.mjs'
+import '../faults/resolve-sources.ts'
+
+const HELP = `npm run faults -- [options]
+  --transport  amqp, amqp-newest, postgres; several with commas      default: amqp,postgres
+  --cases      such as 39,47-60                                      default: 39,43,45,47-60
+  --seed       repeats the choices of a run
+  --volume     messages of the biggest case                          default: 5000
+  --fault-s    how long a broker is away, silent or blocked          default: 20
+  --soak-s     how long cases 59 and 60 go on                        default: 60`
+
+const { values } = parseArgs({
+  options: {
+    transport: { type: 'string', default: 'amqp,postgres' },
+    cases: { type: 'string', default: '39,43,45,47-60' },
+    seed: { type: 'string' },
+    volume: { type: 'string', default: '5000' },
+    'fault-s': { type: 'string', default: '20' },
+    'soak-s': { type: 'string', default: '60' },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+// after the hooks that lead to the sources
+const { runCases, reportText } = await import('@waybill/core/testing')
+const { PATIENCE } = await import('../faults/rig.ts')
+const rigs = {
+  amqp: async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig(),
+  'amqp-newest': async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig('newest'),
+  postgres: async () => (await import('../faults/postgres.ts')).postgresRig(),
+}
+
+function casesOf(text: string): string[] {
+  return text.split(',').flatMap((part) => {
+    const [from, to = from] = part.split('-')
+    const [first, last] = [Number(from), Number(to)]
+    if (Number.isNaN(first) || Number.isNaN(last)) return [part]
+    return Array.from({ length: last - first + 1 }, (_, index) => String(first + index))
+  })
+}
+
+async function run(transport: string): Promise<boolean> {
+  const start = Object.hasOwn(rigs, transport) ? rigs[transport as keyof typeof rigs] : undefined
+  if (start === undefined) throw new Error(`--transport ${transport}: it is one of ${Object.keys(rigs).join(', ')}`)
+  await using rig = await start()
+  const report = await runCases({
+    ...rig.suite,
+    ...PATIENCE,
+    only: casesOf(values.cases),
+    volume: Number(values.volume),
+    faultMs: 1_000 * Number(values['fault-s']),
+    soakMs: 1_000 * Number(values['soak-s']),
+    ...(values.seed !== undefined && { seed: Number(values.seed) }),
+  })
+  console.log(reportText(report))
+  return report.results.every(({ outcome }) => outcome !== 'failed')
+}
+
+if (values.help) console.log(HELP)
+else {
+  try {
+    for (const transport of values.transport.split(',')) if (!(await run(transport))) process.exitCode = 1
+  } catch (error) {
+    say((error as Error).message)
+    process.exitCode = 1
+  }
+}
+process.exit()
