@@ -4,6 +4,7 @@ import { library } from '../../tsup.base.ts'
 export default defineConfig(
   library({
     index: 'src/index.ts',
+    cli: 'src/command/cli.ts',
     'asyncapi/index': 'src/asyncapi/index.ts',
     'avro/index': 'src/avro/index.ts',
     'memory/index': 'src/memory/index.ts',

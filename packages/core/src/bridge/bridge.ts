@@ -42,7 +42,8 @@ const CONCURRENCY = 100
  */
 export async function bridge(options: BridgeOptions): Promise<Bridge> {
   checkBridgeOptions(options)
-  const { name, from, to, link = name, retry = retryPolicy(), parked, logger, ports, forwardTimeoutMs } = options
+  const { name, from, to, link = name, retry = retryPolicy(), forwardTimeoutMs } = options
+  const { parked, logger, telemetry, ports } = options
   const counts = { forwarded: 0, returned: 0 }
   const target = new Target(to)
   const bus = createBus({
@@ -51,6 +52,7 @@ export async function bridge(options: BridgeOptions): Promise<Bridge> {
     parked,
     retry: bridgePolicy(retry),
     logger,
+    telemetry,
     ports,
   })
   const ordered = from.capabilities.order !== undefined

@@ -4,7 +4,7 @@ import { ConfigError } from '../errors.ts'
 import type { Publisher, SubscribeOptions, Transport } from '../transport.ts'
 import type { Forward } from './forward.ts'
 
-export interface BridgeOptions extends Pick<BusOptions, 'parked' | 'retry' | 'logger' | 'ports'> {
+export interface BridgeOptions extends Pick<BusOptions, 'parked' | 'retry' | 'logger' | 'telemetry' | 'ports'> {
   /** The service as which the bridge reads; its instances share the messages. */
   readonly name: string
   /** Belongs to the bridge, which disposes it; `shared(transport)` keeps it open. */
