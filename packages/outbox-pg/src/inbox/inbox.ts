@@ -111,6 +111,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
       counts.handled++
     } else {
       counts.duplicates++
+      options.telemetry?.count('inboxDuplicates', { service })
       if (!before.same) {
         counts.mismatches++
         logger.warn({ service, handler, id: message.id }, 'a message came again under the same key with other content')

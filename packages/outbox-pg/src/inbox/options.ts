@@ -1,4 +1,4 @@
-import { ConfigError, type Context } from '@waybill/core'
+import { ConfigError, type Context, type Telemetry } from '@waybill/core'
 import type { Database, PgPool } from '../database.ts'
 import { quoteSchema } from '../schema-name.ts'
 
@@ -9,6 +9,8 @@ export interface InboxOptions<Db> {
   readonly retentionMs?: number | undefined
   /** @default 'waybill' */
   readonly schema?: string | undefined
+  /** Counts duplicates: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
+  readonly telemetry?: Telemetry | undefined
 }
 
 export interface OnceOptions<Data> {

@@ -1,4 +1,4 @@
-import { ConfigError } from '@waybill/core'
+import { ConfigError, type Telemetry } from '@waybill/core'
 import type { Database, PgPool } from '../database.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
 
@@ -25,6 +25,8 @@ export interface OutboxOptions<Db> {
   readonly keyLock?: boolean | undefined
   /** How long a `dedupeKey` given on publish keeps a second message out, in milliseconds. @default 604_800_000 (7 days) */
   readonly dedupeMs?: number | undefined
+  /** Spans and metrics: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
+  readonly telemetry?: Telemetry | undefined
 }
 
 export const OUTBOX_DEFAULTS = Object.freeze({

@@ -16,6 +16,7 @@ import { keyLockStatement } from './key-lock.ts'
 import { checkLimits } from './limits.ts'
 import { resolveOutboxOptions, type OutboxOptions } from './options.ts'
 import { databaseOf, explain, queryableOf } from './transactions.ts'
+import { tracing } from './tracing.ts'
 import { channelOf, Notifier, Wake } from '../wake.ts'
 
 /** Collects messages that are written with COMMIT. */
@@ -77,7 +78,8 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
       return { message: { ...message, attributes }, dedupeKey: given.dedupeKey }
     }
     const message = encode(definition, data, given, context)
-    return message instanceof Promise ? message.then(finish) : finish(message)
+    const traced = options.telemetry === undefined ? finish : tracing(options.telemetry, transport, finish)
+    return message instanceof Promise ? message.then(traced) : traced(message)
   }
   const statements = (rows: readonly NewRow[]): readonly PgStatement[] => {
     const inserts = insertStatements(rows, { schema, transport, dedupeMs })

@@ -1,4 +1,4 @@
-import { ConfigError, type Logger, type Publisher } from '@waybill/core'
+import { ConfigError, type Logger, type Publisher, type Telemetry } from '@waybill/core'
 import { silentLogger } from '@waybill/core'
 import type { PgPool } from '../database.ts'
 import type { Outbox } from '../outbox/outbox.ts'
@@ -31,6 +31,8 @@ export interface RelayOptions {
   readonly schema?: string | undefined
   /** @default silent */
   readonly logger?: Logger | undefined
+  /** What waits in the outbox, and what was parked: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
+  readonly telemetry?: Telemetry | undefined
 }
 
 export const RELAY_DEFAULTS = Object.freeze({
@@ -89,6 +91,7 @@ export function resolveRelayOptions(options: RelayOptions) {
     retryMs,
     onParked: options.onParked ?? RELAY_DEFAULTS.onParked,
     logger: options.logger ?? silentLogger,
+    telemetry: options.telemetry,
     pool: options.pool,
     listen: options.listen,
     transports,

@@ -9,6 +9,7 @@ import { relayReader } from '../postgres/reader-names.ts'
 import { channelOf } from '../wake.ts'
 import { watchPool } from '../watch-pool.ts'
 import { RELAY_DEFAULTS, resolveRelayOptions, type RelayOptions, type ResolvedRelayOptions } from './options.ts'
+import { readPending } from './pending.ts'
 import { RelaySink } from './sink.ts'
 
 export interface Relay extends AsyncDisposable {
@@ -39,6 +40,7 @@ class LogRelay implements Relay {
   readonly #maintenance: Maintenance
   readonly #listener: Listener | undefined
   readonly #unhook: () => void
+  readonly #unobserve: (() => void)[] = []
   #end!: (error: Error | undefined) => void
   #stopping: Promise<void> | undefined
 
@@ -70,12 +72,14 @@ class LogRelay implements Relay {
       retryMs,
       onParked,
       logger,
+      telemetry,
       leaseMs,
       batch,
       pollMs,
       transports,
     } = this.#options
     const readerName = relayReader(name)
+    const holder = randomUUID()
     const sink = new RelaySink({
       name,
       reader: readerName,
@@ -87,6 +91,7 @@ class LogRelay implements Relay {
       retryMs,
       onParked,
       logger,
+      telemetry,
       onRoom: () => reader.changed(),
     })
     const reader: LogReader = new LogReader({
@@ -95,7 +100,7 @@ class LogRelay implements Relay {
       name: readerName,
       kind: 'relay',
       service: readerName,
-      holder: randomUUID(),
+      holder,
       // rows that name no carrier go to the only one; of several the first parks them, so that they are seen
       filter: { sql: first ? '(page.transport = $1 OR page.transport IS NULL)' : 'page.transport = $1', value: name },
       start: 'earliest',
@@ -106,6 +111,14 @@ class LogRelay implements Relay {
       batch,
       pollMs,
     })
+    if (telemetry !== undefined) {
+      const query = { pool, schema, reader: readerName, holder, transport: name, unnamed: first }
+      const facts = { transport: name }
+      this.#unobserve.push(
+        telemetry.observe('outboxPending', facts, async () => (await readPending(query))?.count),
+        telemetry.observe('outboxOldestPendingAge', facts, async () => (await readPending(query))?.oldestAgeSeconds),
+      )
+    }
     return { reader, sink }
   }
 
@@ -145,6 +158,7 @@ class LogRelay implements Relay {
   }
 
   async #stop(drainTimeoutMs: number): Promise<void> {
+    for (const end of this.#unobserve) end()
     await Promise.all(this.#parts.map(({ reader }) => reader.stop(drainTimeoutMs)))
     await Promise.all([this.#maintenance.stop(), this.#listener?.stop()])
     this.#unhook()

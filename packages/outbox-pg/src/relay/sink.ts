@@ -6,6 +6,7 @@ import {
   type Logger,
   type PartHealth,
   type Publisher,
+  type Telemetry,
 } from '@waybill/core'
 import type { PgPool } from '../database.ts'
 import type { RowConsumer } from '../log/reader.ts'
@@ -26,6 +27,7 @@ export interface SinkOptions {
   readonly retryMs: readonly number[]
   readonly onParked: 'block-key' | 'skip'
   readonly logger: Logger
+  readonly telemetry: Telemetry | undefined
   readonly onRoom: () => void
 }
 
@@ -184,7 +186,7 @@ export class RelaySink implements RowConsumer {
 
   /** The carrier refuses this very message: again later, then parked. */
   #refuse(row: HeldRow, tenure: Tenure, error: unknown): void {
-    const { retryMs, onParked, logger, name } = this.#options
+    const { retryMs, onParked, logger, telemetry, name } = this.#options
     const lane = laneOf(row.message)
     // those of its key that were handed over behind it failed with it, through no fault of theirs
     if (!row.fromRetry && this.#blocked.has(lane)) return this.#divert(row, tenure, 0, reasonOf(error))
@@ -195,6 +197,7 @@ export class RelaySink implements RowConsumer {
     if (row.fromRetry && skipped) this.#blocked.remove(lane)
     if (!row.fromRetry && !skipped) this.#blocked.add(lane)
     if (parked) {
+      telemetry?.count('outboxDeadLetters', { transport: name })
       logger.error(
         { transport: name, id: row.message.id, type: row.message.type, reason: reasonOf(error) },
         'message parked',
