@@ -1,14 +1,18 @@
 import { PublishError, type Publisher } from '@waybill/core'
 
 // #region example
+// header values are ASCII on HTTP; CloudEvents says how the rest is written
+const ascii = (text: string) => text.replace(/[^!#$&-~]/gu, encodeURIComponent)
+
 export const webhook = (url: string): Publisher => ({
   publish: (messages, options) =>
     messages.map(async ({ id, type, body, contentType, attributes }) => {
       const headers = {
         'content-type': contentType,
-        'ce-id': id,
-        'ce-type': type,
-        'ce-source': attributes.source ?? '',
+        'ce-specversion': '1.0',
+        'ce-id': ascii(id),
+        'ce-type': ascii(type),
+        ...Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`ce-${name}`, ascii(value)])),
       }
       const signal = options?.signal ?? null
       const response = await fetch(url, { method: 'POST', body: body as BodyInit, signal, headers }).catch((cause) => {

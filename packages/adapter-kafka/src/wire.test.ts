@@ -7,7 +7,7 @@ const text = fc.string({ unit: 'grapheme', maxLength: 30 })
 const bytes = fc.uint8Array({ maxLength: 60 })
 const attributeName = fc
   .stringMatching(/^[a-z0-9]{1,20}$/)
-  .filter((name) => !['id', 'type', 'specversion'].includes(name))
+  .filter((name) => !['id', 'type', 'specversion', 'datacontenttype'].includes(name))
 const headerName = fc
   .oneof(text, fc.constantFrom('__proto__', 'constructor', 'traceparent', 'waybill-failures'))
   .filter((name) => name !== '' && !name.startsWith('ce_') && name !== 'content-type')

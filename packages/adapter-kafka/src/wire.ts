@@ -22,7 +22,7 @@ const SUBJECT = 'waybill-subject'
 /** Names of the headers that hold bytes: Kafka itself does not tell text from bytes. */
 const BINARY = 'waybill-binary'
 const OWN = new Set([CONTENT_TYPE, CORRELATION_ID, REPLY_TO, EXPIRES_AT, SUBJECT, BINARY])
-const NOT_ATTRIBUTES = new Set(['specversion', 'id', 'type'])
+const NOT_ATTRIBUTES = new Set(['specversion', 'id', 'type', 'datacontenttype'])
 const PREFIX = 'ce_'
 
 /**
@@ -96,14 +96,15 @@ export function fromRecord(record: ReceivedRecord, destination: Destination): Wi
     else if (name.startsWith(PREFIX)) attributes[name.slice(PREFIX.length)] = bytes.toString()
     else headers[name] = (binary.has(name) ? undefined : textOf(bytes)) ?? Buffer.from(bytes)
   }
-  const { id = '', type = '', specversion: _, ...others } = attributes
+  const { id = '', type = '', datacontenttype = '', specversion: _, ...others } = attributes
   const subject = own.get(SUBJECT)
   const expiresAtMs = Number(own.get(EXPIRES_AT) ?? Number.NaN)
   return {
     id,
     type,
     destination: subject === undefined ? destination : { ...destination, subject },
-    contentType: own.get(CONTENT_TYPE) ?? '',
+    // some producers say it twice, and some only among the attributes
+    contentType: own.get(CONTENT_TYPE) ?? datacontenttype,
     body: record.value && Buffer.from(record.value),
     attributes: others,
     headers,
