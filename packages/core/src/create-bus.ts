@@ -13,13 +13,20 @@ import type {
 import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
 import { ClosedError, ConfigError, UnsupportedError } from './errors.ts'
 import { gatherDestination } from './gather-destination.ts'
-import { checkExpected, type Expected, type GatherBounds, type Gathering, type Missing } from './gathering.ts'
+import {
+  checkExpected,
+  type Answers,
+  type Expected,
+  type GatherBounds,
+  type Gathering,
+  type Missing,
+} from './gathering.ts'
 import type { Route } from './handler.ts'
 import { Intake } from './intake.ts'
 import { encode, type SendOptions } from './message.ts'
 import { Observer } from './observer.ts'
 import { checkMiddleware } from './middleware/middleware.ts'
-import { Outgoing } from './outgoing.ts'
+import { Outgoing, type Carrier } from './outgoing.ts'
 import type { Parked } from './parked.ts'
 import { Requests, type Asking } from './requests.ts'
 import type { InferOutput, Schema } from './schema.ts'
@@ -118,24 +125,43 @@ class TransportBus implements Bus {
   ): Gathering<InferOutput<R>, Missing<E>> {
     refuseInTransaction('bus.gather', ASK_BEFORE)
     checkTimeout(options)
-    const { timeoutMs, signal, expect, until } = options
     const { maxAnswers } = this.#settings.limits
-    checkExpected(expect, maxAnswers)
-    const { outgoing } = this.#context
+    checkExpected(options.expect, maxAnswers)
+    const { observer, outgoing } = this.#context
+    const carrier = outgoing.carrierOf(request.destination)
+    const { expect, until } = options
+    const start = () =>
+      this.#requests.gather(this.#askingMany(request, data, options, carrier), {
+        expect,
+        until,
+        maxAnswers,
+      } as GatherBounds)
+    let gathering: Answers | undefined
+    if (observer.watchesRequests) {
+      const told = observer.request(request, carrier.transport.name, async () => await (gathering = start()))
+      // whoever asked learns of it from the gathering
+      told.catch(() => {})
+    }
+    return (gathering ?? start()) as Gathering<InferOutput<R>, Missing<E>>
+  }
+
+  #askingMany<S extends Schema>(
+    request: RequestDefinition<S>,
+    data: DataIn<RequestDefinition<S>>,
+    options: RequestCallOptions,
+    carrier: Carrier,
+  ): Asking {
+    const { timeoutMs, signal } = options
     const destination = this.#topicOf(request)
     const question = this.#question(request, data, options)
     // read when the reply address is open, which may be later than Node waits
     question.catch(() => {})
-    const asking: Asking = {
-      definition: request,
-      carrier: outgoing.carrierOf(destination),
-      timeoutMs,
-      signal,
-      send: async (correlationId, replyTo) =>
-        outgoing.publish({ ...(await question), destination, correlationId, replyTo }, { timeoutMs, signal }),
-    }
-    const bounds = { expect, until, maxAnswers } as GatherBounds
-    return this.#requests.gather(asking, bounds) as Gathering<InferOutput<R>, Missing<E>>
+    const send = async (correlationId: string, replyTo: string) =>
+      this.#context.outgoing.publish(
+        { ...(await question), destination, correlationId, replyTo },
+        { timeoutMs, signal },
+      )
+    return { definition: request, carrier, timeoutMs, signal, send }
   }
 
   async subscribe(service: string, routes: readonly Route[], options: ServiceOptions = {}): Promise<Service> {

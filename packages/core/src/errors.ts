@@ -106,7 +106,10 @@ export class RemoteError extends MessagingError {
   }
 }
 
-/** The deadline passed before the handler ran. */
+/**
+ * A deadline passed: a message had no time left before it was sent, or the requester stopped waiting while its request was
+ * being answered (then it is the reason of the responder's `signal`).
+ */
 export class ExpiredError extends MessagingError {
   readonly code = 'EXPIRED'
   readonly retryable = false

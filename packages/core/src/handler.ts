@@ -11,7 +11,10 @@ export interface Context {
   readonly service: string
   /** 1 for the first try of this message, counted over in-process retries and rounds; a lower bound. */
   readonly attempt: number
-  /** Aborts when the message is no longer ours or the handler's time is up. */
+  /**
+   * Aborts when the message is no longer ours or the handler's time is up; of a request also when its requester stops
+   * waiting, with an `ExpiredError`.
+   */
   readonly signal: AbortSignal
   readonly logger: Logger
 }

@@ -51,6 +51,14 @@ describe('a message on its way', () => {
     expect(() => decode(Booked, { ...message, body: null })).toThrow(ValidationError)
   })
 
+  it('is refused when no time is left of its deadline', () => {
+    const data = { ski: 's', days: 1 }
+    const failing = (ttlMs: number) => () => encode(Booked, data, { ttlMs }, context)
+    for (const ttlMs of [0, -1, -Infinity]) expect(failing(ttlMs)).toThrow(expect.objectContaining({ code: 'EXPIRED' }))
+    expect(failing(NaN)).toThrow(ConfigError)
+    expect(failing(1)).not.toThrow()
+  })
+
   it('leaves prototypes alone', () => {
     const Plain = defineCommand('plain', { schema: z.record(z.string(), z.unknown()) })
     const message = encode(Plain, {}, {}, context) as WireMessage

@@ -1,6 +1,6 @@
 import type { Codec } from './codec.ts'
 import type { DataIn, DataOut, Definition } from './definition.ts'
-import { CodecError, ConfigError, ValidationError } from './errors.ts'
+import { CodecError, ConfigError, ExpiredError, ValidationError } from './errors.ts'
 import { checkHeaders, checkId, checkText } from './outgoing-text.ts'
 import type { Ports } from './ports.ts'
 import { validate } from './schema.ts'
@@ -22,7 +22,10 @@ export interface SendOptions {
   readonly headers?: WireHeaders | undefined
   /** Not before this time; only where the carrier or the outbox can hold a message back. */
   readonly deliverAt?: Date | undefined
-  /** @default the definition's `ttlMs` */
+  /**
+   * How long after now it is still worth handling, in milliseconds: what is left of a deadline. With nothing left the
+   * call rejects with an `ExpiredError`. @default the definition's `ttlMs`
+   */
   readonly ttlMs?: number | undefined
   readonly priority?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -80,6 +83,12 @@ export function encode<D extends Definition>(
   return write(definition, data, options, context)
 }
 
+/** Nobody would handle it: each service drops what is past its time. */
+function withoutTime({ wireType }: Definition, ttlMs: number): Error {
+  if (Number.isNaN(ttlMs)) return new ConfigError(`ttlMs of "${wireType}" is NaN: give milliseconds above 0`)
+  return new ExpiredError(`"${wireType}" was past its time before it left: its ttlMs is ${ttlMs}`)
+}
+
 function write<D extends Definition>(
   definition: D,
   data: DataIn<D>,
@@ -95,6 +104,7 @@ function write<D extends Definition>(
   if (orderingKey !== undefined) checkText('an ordering key', orderingKey)
   if (dedupeKey !== undefined) checkText('a dedupe key', dedupeKey)
   const ttlMs = options.ttlMs ?? definition.ttlMs
+  if (ttlMs !== undefined && !(ttlMs > 0)) throw withoutTime(definition, ttlMs)
   if (orderingKey !== undefined && (options.deliverAt !== undefined || options.priority !== undefined)) {
     throw new ConfigError(
       `"${definition.wireType}" has an ordering key: deliverAt and priority would break its order, leave them out`,

@@ -32,6 +32,8 @@ export class Work {
   lane: Lane<Work> | undefined
   /** Set while it waits for its turn to go on. */
   goOn: (() => void) | undefined
+  /** Called when somebody first looks at the signal of a try. */
+  onWatched: (() => void) | undefined
   readonly #settle: (settlement: Settlement) => void
   #controller: AbortController | undefined
   #aborted: Error | undefined
@@ -68,6 +70,7 @@ export class Work {
         const onAbort = () => controller.abort(hard.reason)
         hard.addEventListener('abort', onAbort, { once: true })
         this.#unlink = () => hard.removeEventListener('abort', onAbort)
+        this.onWatched?.()
       }
     }
     return this.#controller.signal

@@ -1,9 +1,11 @@
 import type { RequestDefinition } from '../definition.ts'
-import { UnrecoverableError } from '../errors.ts'
+import { ExpiredError, UnrecoverableError } from '../errors.ts'
 import type { IntakeContext } from '../intake-context.ts'
+import type { Ports } from '../ports.ts'
 import { errorReply } from '../reply.ts'
 import { reasonOf } from '../retry.ts'
 import type { WireMessage } from '../wire-message.ts'
+import type { Work } from '../work.ts'
 import type { Step } from './step.ts'
 
 /** The reply goes out before the request is acked; a failure is an answer too. */
@@ -14,6 +16,9 @@ export function answering({ bus, options }: IntakeContext): Step {
     const { message, route } = work
     if (message.replyTo === undefined) throw new UnrecoverableError(`request "${message.type}" came without replyTo`)
     work.reply = undefined
+    let callOff: (() => void) | undefined
+    // a timer for those alone who look at their signal
+    work.onWatched = () => (callOff = endWithRequester(work, ports))
     try {
       const settlement = await next(work)
       // a middleware that settles in the handler's place speaks for itself
@@ -22,10 +27,24 @@ export function answering({ bus, options }: IntakeContext): Step {
       work.lastError = error
       logger.warn({ service, type: message.type, id: message.id, reason: reasonOf(error) }, 'responder failed')
       work.reply = errorReply(route!.definition as RequestDefinition, message, error, { source, ports, answersAs })
+    } finally {
+      work.onWatched = undefined
+      callOff?.()
     }
     await sendReply(work.reply, bus)
     return { outcome: 'ack' }
   }
+}
+
+/** Aborts the signal of a responder when its requester stops waiting; the returned function calls it off. */
+function endWithRequester(work: Work, { clock, timers }: Ports): (() => void) | undefined {
+  const { type, expiresAtMs } = work.message
+  if (expiresAtMs === undefined || expiresAtMs === Infinity) return undefined
+  const leftMs = Math.max(0, expiresAtMs - clock.nowMs())
+  return timers.schedule(
+    () => work.abort(new ExpiredError(`nobody waits for the answer to "${type}" any more`)),
+    leftMs,
+  )
 }
 
 /** Publishes a reply; one whose requester is gone is done with. */
