@@ -5,7 +5,7 @@ import type { InferInput, Schema } from './schema.ts'
 import type { Settlement } from './transport.ts'
 import type { WireMessage } from './wire-message.ts'
 
-/** What a handler gets beside the data. */
+/** What a handler gets beside the data. Its fields may be getters: hand it on as it is, a spread copy loses them. */
 export interface Context {
   readonly message: MessageInfo
   readonly service: string

@@ -5,7 +5,7 @@ import { Lanes, type Lane } from './lanes.ts'
 import type { LineState } from './line.ts'
 import { deliveryPath } from './middleware/delivery-path.ts'
 import { observe } from './middleware/observe.ts'
-import type { Next, Step } from './middleware/step.ts'
+import type { Next, Outcome, Step } from './middleware/step.ts'
 import { reasonOf } from './retry.ts'
 import { RouteTable } from './route-table.ts'
 import { Setbacks } from './setbacks.ts'
@@ -134,7 +134,7 @@ export class Intake {
     this.#pump()
   }
 
-  #outcomeOf(work: Work): Promise<Settlement> {
+  #outcomeOf(work: Work): Outcome {
     if (work.route === undefined) {
       return this.#observe(work, () => unknownType(work, this.#context, this.#setbacks, this.#backOffs))
     }

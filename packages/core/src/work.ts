@@ -1,5 +1,6 @@
 import type { Route } from './handler.ts'
 import type { Lane } from './lanes.ts'
+import type { MessageInfo } from './message.ts'
 import { readNotes, type Notes } from './notes.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Delivery, Settlement } from './transport.ts'
@@ -23,6 +24,8 @@ export class Work {
   lastError: unknown
   /** How it ended, where the carrier is told something else. */
   fate: 'expired' | 'deadLetter' | undefined
+  /** What users were told about the message. */
+  info: MessageInfo | undefined
   /** What the try under way has decoded. */
   data: unknown
   /** What the try under way has to say to whoever asked. */

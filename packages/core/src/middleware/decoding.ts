@@ -5,12 +5,7 @@ import type { Step } from './step.ts'
 export const decoding: Step = (work, next) => {
   // a bridge takes the bytes as they are
   if (work.route!.kind === 'forward') return next(work)
-  let given: unknown
-  try {
-    given = decode(work.route!.definition, work.message)
-  } catch (error) {
-    return Promise.reject(error as Error)
-  }
+  const given: unknown = decode(work.route!.definition, work.message)
   if (!(given instanceof Promise)) {
     work.data = given
     return next(work)

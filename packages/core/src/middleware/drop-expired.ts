@@ -1,7 +1,8 @@
 import type { Clock } from '../ports.ts'
+import type { Settlement } from '../transport.ts'
 import type { Step } from './step.ts'
 
-const ACK = Promise.resolve({ outcome: 'ack' } as const)
+const ACK: Settlement = Object.freeze({ outcome: 'ack' })
 
 /** A message past its time is not handled: acked and counted (R24). */
 export function dropExpired(clock: Clock, onDropped: () => void): Step {

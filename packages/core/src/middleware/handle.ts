@@ -5,19 +5,30 @@ import { replyDefinition, signReply } from '../reply.ts'
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 import { contextOf } from './context-of.ts'
-import type { Next } from './step.ts'
+import { isSettlement, type Next, type Outcome } from './step.ts'
 
 const ACK: Settlement = Object.freeze({ outcome: 'ack' })
 
 /** The last step: calls the route's handler or responder. */
 export function handle(context: IntakeContext): Next {
-  return async (work) => {
+  return (work) => {
     const route = work.route!
-    if (route.kind === 'respond') return await respondTo(work, route, context)
-    if (route.kind === 'forward') return (await route.forward(work.message, contextOf(work, context))) ?? ACK
-    const handler = route.handler as Handler
-    return (await handler(work.data as never, contextOf(work, context))) ?? ACK
+    if (route.kind === 'respond') return respondTo(work, route, context)
+    if (route.kind === 'forward') return outcomeOf(route.forward(work.message, contextOf(work, context)))
+    return outcomeOf((route.handler as Handler)(work.data as never, contextOf(work, context)))
   }
+}
+
+/** What returns no settlement has done its work. */
+function outcomeOf(given: unknown): Outcome {
+  if (typeof (given as { then?: unknown } | null | undefined)?.then === 'function') {
+    return Promise.resolve(given).then(settlementOf)
+  }
+  return settlementOf(given)
+}
+
+function settlementOf(given: unknown): Settlement {
+  return isSettlement(given) ? given : ACK
 }
 
 async function respondTo(

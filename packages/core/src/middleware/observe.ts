@@ -13,6 +13,6 @@ export function observe({ bus: { observer }, options: { service, transport } }: 
       failures: work.failures,
       error: work.lastError,
     })
-    return observer.process({ facts, end }, () => next(work))
+    return observer.process({ facts, end }, async () => await next(work))
   }
 }

@@ -6,7 +6,7 @@ import type { Setbacks } from '../setbacks.ts'
 import type { Settlement } from '../transport.ts'
 import type { Valve } from '../valve.ts'
 import type { Work } from '../work.ts'
-import type { Next, Step } from './step.ts'
+import type { Next, Outcome, Step } from './step.ts'
 
 /** What the retry step works with. */
 export interface RetryParts {
@@ -29,12 +29,14 @@ const RELEASE: Settlement = Object.freeze({ outcome: 'release' })
 
 /** The first try runs bare; only after a failure does p-retry count, and the policy decides. */
 export function retrying(parts: RetryParts): Step {
-  return async (work, next) => {
+  return (work, next) => {
+    let outcome: Outcome
     try {
-      return await next(work)
+      outcome = next(work)
     } catch (error) {
-      return await again(parts, work, next, error)
+      return again(parts, work, next, error)
     }
+    return outcome instanceof Promise ? outcome.catch((error) => again(parts, work, next, error)) : outcome
   }
 }
 

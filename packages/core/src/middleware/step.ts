@@ -1,11 +1,19 @@
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 
-/** The rest of the way of a delivery. It rejects where handling failed. */
-export type Next = (work: Work) => Promise<Settlement>
+/** What handling comes to: at once where nothing had to be waited for, which spares most deliveries their promises. */
+export type Outcome = Settlement | Promise<Settlement>
+
+/** The rest of the way of a delivery. It throws or rejects where handling failed. */
+export type Next = (work: Work) => Outcome
 
 /** One function around the delivery: it looks, waits, or answers in place of `next`. */
-export type Step = (work: Work, next: Next) => Promise<Settlement>
+export type Step = (work: Work, next: Next) => Outcome
+
+/** Whether a handler or middleware said how the delivery ends. */
+export function isSettlement(given: unknown): given is Settlement {
+  return typeof (given as { outcome?: unknown } | null | undefined)?.outcome === 'string'
+}
 
 /** One way out of many steps, outermost first. */
 export function compose(steps: readonly Step[], last: Next): Next {

@@ -3,7 +3,7 @@ import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 import { contextOf } from './context-of.ts'
 import type { IncomingDelivery, Middleware } from './middleware.ts'
-import type { Step } from './step.ts'
+import { isSettlement, type Next, type Step } from './step.ts'
 
 /** A user's middleware as a step. */
 export function userStep(middleware: Middleware, context: IntakeContext): Step {
@@ -11,7 +11,7 @@ export function userStep(middleware: Middleware, context: IntakeContext): Step {
     let called: Promise<Settlement> | undefined
     const settlement: unknown = await middleware(viewOf(work, context), () => {
       if (called !== undefined) return Promise.reject(new Error('a middleware called next twice: call it once a try'))
-      called = next(work)
+      called = run(next, work)
       // one that does not wait for it has its reasons
       called.catch(() => {})
       return called
@@ -21,11 +21,11 @@ export function userStep(middleware: Middleware, context: IntakeContext): Step {
   }
 }
 
+async function run(next: Next, work: Work): Promise<Settlement> {
+  return await next(work)
+}
+
 function viewOf(work: Work, context: IntakeContext): IncomingDelivery {
   const { definition } = work.route!
   return Object.assign(contextOf(work, context), { definition, data: work.data })
-}
-
-function isSettlement(given: unknown): given is Settlement {
-  return typeof (given as { outcome?: unknown } | null | undefined)?.outcome === 'string'
 }

@@ -103,7 +103,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
         },
         work: (trx) =>
           before.fresh
-            ? work({ ...context, trx }, queryable!, [service, handler, key])
+            ? work(withTrx(context, trx), queryable!, [service, handler, key])
             : Promise.resolve(again(before.reply)),
       }),
     )
@@ -194,6 +194,11 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     },
     [Symbol.asyncDispose]: stop,
   }
+}
+
+/** Inherits, since a context's fields are getters. */
+function withTrx<Trx>(context: Context, trx: Trx): InboxContext<Trx> {
+  return Object.create(context, { trx: { value: trx, enumerable: true } }) as InboxContext<Trx>
 }
 
 function isLockTimeout(error: unknown): boolean {
