@@ -1,3 +1,4 @@
+import type { CircuitOptions } from './circuit.ts'
 import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
 import type { Expected, Gathering, GatheredReply, Missing } from './gathering.ts'
 import type { Route } from './handler.ts'
@@ -6,6 +7,7 @@ import type { SendOptions } from './message.ts'
 import type { Middleware } from './middleware/middleware.ts'
 import type { Parked, ParkedStore } from './parked.ts'
 import type { Ports } from './ports.ts'
+import type { RateLimit } from './rate-limit.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { InferOutput, Schema } from './schema.ts'
 import type { Telemetry } from './telemetry.ts'
@@ -42,6 +44,16 @@ export interface BusLimits {
 export interface ServiceOptions {
   /** Handlers that run at once. @default 10 */
   readonly concurrency?: number | undefined
+  /** Handlers that start in a second, over all of this service in this process. @default none */
+  readonly rateLimit?: RateLimit | undefined
+  /** When the service stops by itself, and how it probes. @default errors of a dependency alone stop it */
+  readonly circuit?: CircuitOptions | undefined
+  /**
+   * What may wait for a handler in this process; a request beyond is answered at once with the error `OVERLOAD`, which may
+   * be tried again. A request whose deadline can't be met any more is answered so in any case.
+   * @default Infinity: as much as the window holds
+   */
+  readonly maxWaiting?: number | undefined
   /** @default 30_000 (milliseconds) */
   readonly handlerTimeoutMs?: number | undefined
   /** @default the bus's */
@@ -82,6 +94,8 @@ export interface BusStats {
   readonly unknownTypes: number
   /** Messages given up on. */
   readonly deadLettered: number
+  /** Requests answered with the error `OVERLOAD` instead of being handled. */
+  readonly shedRequests: number
   /** At-most-once messages whose handler failed, and deliveries that failed outside of their handler. */
   readonly defects: number
 }

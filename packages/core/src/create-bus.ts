@@ -10,6 +10,7 @@ import type {
   ServiceOptions,
   StopOptions,
 } from './bus.ts'
+import { resolveCircuit } from './circuit.ts'
 import type { CommandDefinition, DataIn, Definition, EventDefinition, RequestDefinition } from './definition.ts'
 import { ClosedError, ConfigError, UnsupportedError } from './errors.ts'
 import { gatherDestination } from './gather-destination.ts'
@@ -28,6 +29,7 @@ import { Observer } from './observer.ts'
 import { checkMiddleware } from './middleware/middleware.ts'
 import { Outgoing, type Carrier } from './outgoing.ts'
 import type { Parked } from './parked.ts'
+import { TokenBucket } from './rate-limit.ts'
 import { Requests, type Asking } from './requests.ts'
 import type { InferOutput, Schema } from './schema.ts'
 import { checkCapabilities, planService, SERVICE_DEFAULTS, type ServicePlan } from './service-plan.ts'
@@ -58,7 +60,7 @@ class TransportBus implements Bus {
 
   constructor(settings: BusSettings) {
     const { transport, limits, ports } = settings
-    const counters = { lateReplies: 0, expired: 0, unknownTypes: 0, deadLettered: 0, defects: 0 }
+    const counters = { lateReplies: 0, expired: 0, unknownTypes: 0, deadLettered: 0, shedRequests: 0, defects: 0 }
     this.#settings = settings
     const observer = new Observer(settings.telemetry, ports.clock)
     const outgoing = new Outgoing(transport, limits.maxPendingPublishes, observer)
@@ -170,11 +172,13 @@ class TransportBus implements Bus {
       throw new ConfigError(`service "${service}" is subscribed already: give all its routes in one call`)
     }
     const plans = planService(service, routes, options, this.#context)
+    const { rateLimit } = options
+    const bucket = rateLimit && new TokenBucket(rateLimit, this.#context.ports.clock)
     // the name is taken at once: two calls at the same moment are two calls
     this.#services.set(service, undefined)
     const parts: RunningPart[] = []
     try {
-      for (const plan of plans) parts.push(await this.#start(plan, options))
+      for (const plan of plans) parts.push(await this.#start(plan, options, bucket))
       // a stop that came meanwhile did not see these
       this.#refuseStopped('subscribe')
     } catch (error) {
@@ -244,7 +248,7 @@ class TransportBus implements Bus {
     }
   }
 
-  async #start(plan: ServicePlan, options: ServiceOptions): Promise<RunningPart> {
+  async #start(plan: ServicePlan, options: ServiceOptions, bucket: TokenBucket | undefined): Promise<RunningPart> {
     const { carrier, routes, options: wanted } = plan
     const { transport } = carrier
     const { handlerTimeoutMs = SERVICE_DEFAULTS.handlerTimeoutMs, assume } = options
@@ -258,6 +262,9 @@ class TransportBus implements Bus {
         routes,
         assume: assume && routes.find(({ definition }) => definition.wireType === assume.wireType),
         concurrency: options.concurrency ?? SERVICE_DEFAULTS.concurrency,
+        circuit: resolveCircuit(options.circuit),
+        bucket,
+        maxWaiting: options.maxWaiting ?? SERVICE_DEFAULTS.maxWaiting,
         handlerTimeoutMs,
         maxOpen: wanted.maxOpen,
         ordered: wanted.mode === 'ordered',

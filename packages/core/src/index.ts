@@ -3,6 +3,7 @@ export { forward, type Forward, type ForwardAllOptions, type ForwardOptions, typ
 export type { BridgeOptions } from './bridge/options.ts'
 export type * from './bus.ts'
 export type { Capabilities } from './capabilities.ts'
+export { CIRCUIT_DEFAULTS, type CircuitOptions } from './circuit.ts'
 export { json, jsonCodec, type Codec, type CodecLimits, type JsonOptions } from './codec.ts'
 export * from './definition.ts'
 export type { DeliverEvent, LateReplyEvent, PublishEvent, RequestEvent, SettleEvent } from './diagnostics.ts'
@@ -24,6 +25,7 @@ export type { IncomingDelivery, Middleware } from './middleware/middleware.ts'
 export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'
 export type { Parked, ParkedMessage, ParkedStore } from './parked.ts'
 export { sleep, systemPorts, uuidv7, type Clock, type Ports, type Timers } from './ports.ts'
+export type { RateLimit } from './rate-limit.ts'
 export {
   isDependencyError,
   reasonOf,

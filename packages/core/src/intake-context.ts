@@ -1,7 +1,9 @@
 import type { BusContext } from './bus-context.ts'
 import type { Capabilities } from './capabilities.ts'
+import type { CircuitSettings } from './circuit.ts'
 import type { Route } from './handler.ts'
 import type { Middleware } from './middleware/middleware.ts'
+import type { TokenBucket } from './rate-limit.ts'
 import type { RetryPolicy } from './retry.ts'
 import type { Subscription } from './transport.ts'
 
@@ -14,6 +16,11 @@ export interface IntakeOptions {
   readonly routes: readonly Route[]
   readonly assume: Route | undefined
   readonly concurrency: number
+  readonly circuit: CircuitSettings
+  /** Shared by all parts of the service. */
+  readonly bucket: TokenBucket | undefined
+  /** What may wait before requests are shed. */
+  readonly maxWaiting: number
   readonly handlerTimeoutMs: number
   readonly maxOpen: number
   readonly ordered: boolean

@@ -6,7 +6,10 @@ import type { LineState } from './line.ts'
 import { deliveryPath } from './middleware/delivery-path.ts'
 import { observe } from './middleware/observe.ts'
 import type { Next, Outcome, Step } from './middleware/step.ts'
+import { Overload } from './overload.ts'
+import { RateGate } from './rate-limit.ts'
 import { reasonOf } from './retry.ts'
+import { Returned } from './returned.ts'
 import { RouteTable } from './route-table.ts'
 import { Setbacks } from './setbacks.ts'
 import type { Delivery, PartHealth, Settlement, Subscription } from './transport.ts'
@@ -14,6 +17,7 @@ import { unknownType } from './unknown-type.ts'
 import { Valve } from './valve.ts'
 import { Work } from './work.ts'
 
+const ACK: Settlement = Object.freeze({ outcome: 'ack' })
 const RELEASE: Settlement = Object.freeze({ outcome: 'release' })
 
 /** All that one subscription delivers: takes it in, lets it run in its lane, and gives back the settlement. */
@@ -25,6 +29,9 @@ export class Intake {
   readonly #backOffs: BackOffs
   readonly #setbacks: Setbacks
   readonly #observe: Step
+  readonly #overload: Overload
+  readonly #rate: RateGate
+  readonly #returned = new Returned()
   readonly #handle: Next
   readonly #respond: Next
   readonly #watched = new WeakSet<AbortSignal>()
@@ -43,7 +50,15 @@ export class Intake {
     )
     this.#backOffs = new BackOffs(context, this.#lanes, () => this.#pump())
     this.#setbacks = new Setbacks(context)
-    const parts = { context, valve: this.#valve, backOffs: this.#backOffs, setbacks: this.#setbacks }
+    this.#overload = new Overload(context, this.#lanes)
+    this.#rate = new RateGate(options.bucket, bus.ports.timers, () => this.#pump())
+    const parts = {
+      context,
+      valve: this.#valve,
+      backOffs: this.#backOffs,
+      setbacks: this.#setbacks,
+      overload: this.#overload,
+    }
     // what no route handles is seen all the same
     this.#observe = observe(context)
     const pathOf = deliveryPath(context, parts)
@@ -63,8 +78,9 @@ export class Intake {
       if (delivery.recalled.aborted || this.#stopped || this.#valve.refuses) return resolve(RELEASE)
       this.#watch(delivery.recalled)
       this.#watch(delivery.signal)
-      this.#lanes.add(work.message.orderingKey, work)
-      this.#pump()
+      const reason = this.#overload.judge(work)
+      if (reason === undefined) this.#enter(work)
+      else void this.#shed(work, reason)
     })
   }
 
@@ -86,6 +102,7 @@ export class Intake {
   stop(): void {
     this.#stopped = true
     this.#valve.stop()
+    this.#rate.close()
     this.#release(() => true)
   }
 
@@ -97,14 +114,27 @@ export class Intake {
     }
     const { state, sinceMs, reason } = this.#valve.line
     if (state === 'running') return { part, state: 'up', sinceMs }
-    return { part, state: 'degraded', sinceMs, reason: `stopped by a dependency: ${reason ?? 'unknown'}` }
+    return { part, state: 'degraded', sinceMs, reason }
+  }
+
+  #enter(work: Work): void {
+    this.#lanes.add(work.message.orderingKey, work)
+    this.#pump()
+  }
+
+  async #shed(work: Work, reason: string): Promise<void> {
+    if (await this.#overload.shed(work, reason)) return work.settle(ACK)
+    // nobody was told, so it is served or dropped when its turn comes; what was taken back meanwhile never entered
+    if (this.#stopped || this.#valve.refuses || isTakenBack(work)) return work.settle(RELEASE)
+    this.#enter(work)
   }
 
   /** Starts what may start. */
   #pump(): void {
-    while (this.#valve.open || this.#stopped) {
+    while ((this.#valve.open || this.#stopped) && this.#lanes.ready && this.#rate.allows()) {
       const taken = this.#lanes.take()
       if (taken === undefined) return
+      this.#rate.took(1)
       const { lane, item: work } = taken
       const { goOn } = work
       if (goOn !== undefined) {
@@ -120,6 +150,7 @@ export class Intake {
   async #process(work: Work, lane: Lane<Work>): Promise<void> {
     let settlement = RELEASE
     try {
+      if (this.#returned.size > 0) this.#returned.restore(work)
       settlement = await this.#outcomeOf(work)
       if (settlement.outcome === 'ack') this.#valve.line.worked()
     } catch (error) {
@@ -129,6 +160,7 @@ export class Intake {
       const { id, type } = work.message
       this.#context.bus.logger.error({ service, id, type, reason: reasonOf(error) }, 'delivery failed')
     }
+    if (settlement.outcome === 'release' || work.interrupted) this.#returned.remember(work)
     work.settle(settlement)
     this.#lanes.finish(lane)
     this.#pump()
@@ -160,9 +192,8 @@ export class Intake {
 
   /** What was taken back is not started, and what waits between two tries ends. */
   #sweep(): void {
-    const takenBack = ({ delivery }: Work) => delivery.recalled.aborted || delivery.signal.aborted
-    this.#backOffs.end(takenBack)
-    this.#release(takenBack)
+    this.#backOffs.end(isTakenBack)
+    this.#release(isTakenBack)
   }
 
   #watch(signal: AbortSignal): void {
@@ -170,4 +201,8 @@ export class Intake {
     this.#watched.add(signal)
     signal.addEventListener('abort', () => this.#sweep(), { once: true })
   }
+}
+
+function isTakenBack({ delivery }: Work): boolean {
+  return delivery.recalled.aborted || delivery.signal.aborted
 }

@@ -35,6 +35,11 @@ export class Lanes<T> {
     return this.#running
   }
 
+  /** Whether there may be something to take, were it not for what the caller waits for. */
+  get ready(): boolean {
+    return this.#running < this.concurrency && (this.#waiting > 0 || this.#goingOn.length > 0)
+  }
+
   add(key: string | undefined, item: T): void {
     this.#waiting++
     const known = key === undefined ? undefined : this.#byKey.get(key)

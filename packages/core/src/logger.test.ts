@@ -89,8 +89,8 @@ it('says through pino what went wrong, at a level that fits, and never what a me
     'responder failed': 'warn',
     'message given up on': 'error',
     'message not parked, will try again': 'error',
-    'a dependency is away: the service stops and probes': 'error',
-    'the dependency is back: the service goes on': 'info',
+    'the service stops, and probes': 'error',
+    'what was stopped works again: the service goes on': 'info',
     'delivery failed': 'error',
   })
   for (const line of lines) expect(JSON.stringify(line)).not.toContain(SECRET)

@@ -9,6 +9,7 @@ import type { Source, SubscribeOptions } from './transport.ts'
 
 export const SERVICE_DEFAULTS = Object.freeze({
   concurrency: 10,
+  maxWaiting: Infinity,
   handlerTimeoutMs: 30_000,
   start: 'earliest' as const,
   drainTimeoutMs: 10_000,
@@ -40,6 +41,8 @@ export function planService(
   if (routes.length === 0)
     throw new ConfigError(`service "${service}" has no routes: give at least one on() or respond()`)
   const { concurrency = SERVICE_DEFAULTS.concurrency, broadcast = false } = options
+  const { maxWaiting = SERVICE_DEFAULTS.maxWaiting } = options
+  checkWaiting(maxWaiting)
   // an instance that starts has no use for what was said before it was there
   const { start = broadcast ? 'latest' : SERVICE_DEFAULTS.start } = options
   checkConcurrency(concurrency)
@@ -74,7 +77,7 @@ export function planService(
         sources: sourcesOf(routes),
         mode,
         ackBefore,
-        maxOpen: Math.max(64, 4 * concurrency),
+        maxOpen: windowFor(concurrency, maxWaiting),
         maxOpenBytes: SERVICE_DEFAULTS.maxOpenBytes,
         start,
       },
@@ -111,6 +114,17 @@ export function checkCapabilities(
     const bound = `below the ${has.maxHoldMs} ms for which ${name} leaves a delivery open`
     throw new ConfigError(`handlerTimeoutMs of "${service}" is ${handlerTimeoutMs}: give a value ${bound}`)
   }
+}
+
+/** The window that handlers are fed from; what is to be seen waiting must fit in it (R10). */
+function windowFor(concurrency: number, maxWaiting: number): number {
+  const waiting = maxWaiting === Infinity ? 0 : concurrency + maxWaiting + 1
+  return Math.max(64, 4 * concurrency, waiting)
+}
+
+function checkWaiting(maxWaiting: number): void {
+  if (maxWaiting === Infinity || (Number.isSafeInteger(maxWaiting) && maxWaiting >= 0 && maxWaiting <= 10_000)) return
+  throw new ConfigError(`maxWaiting is ${maxWaiting}: give a whole number from 0 to 10000, or Infinity`)
 }
 
 export function checkConcurrency(concurrency: number): void {

@@ -14,7 +14,7 @@ export class Valve {
     this.#context = context
     this.#onClosed = onClosed
     this.#onOpen = onOpen
-    this.line = new Line(context.bus.ports, (state) => this.#onLine(state))
+    this.line = new Line(context.bus.ports, context.options.circuit, (state) => this.#onLine(state))
   }
 
   get open(): boolean {
@@ -43,7 +43,12 @@ export class Valve {
 
   /** Stops the line, and says how long the message that failed waits in place, or that it is to be released. */
   stopTheLine(reason: string): 'release' | { readonly waitMs: number } {
-    this.line.stop(reason)
+    this.line.stop(`stopped by a dependency: ${reason}`)
+    return this.whileStopped()
+  }
+
+  /** What becomes of a message that failed and can't be requeued, while the line is stopped. */
+  whileStopped(): 'release' | { readonly waitMs: number } {
     // without pause the carrier would bring it back at once: it waits in its lane for the probe
     return this.#context.subscription?.pause === undefined ? { waitMs: 0 } : 'release'
   }
@@ -55,9 +60,9 @@ export class Valve {
   #onLine(state: LineState): void {
     const { logger } = this.#context.bus
     const { service } = this.#context.options
-    if (state === 'running') logger.info({ service }, 'the dependency is back: the service goes on')
+    if (state === 'running') logger.info({ service }, 'what was stopped works again: the service goes on')
     if (state !== 'stopped') return this.#reopen()
-    logger.error({ service, reason: this.line.reason }, 'a dependency is away: the service stops and probes')
+    logger.error({ service, reason: this.line.reason }, 'the service stops, and probes')
     this.#close()
   }
 

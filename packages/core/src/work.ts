@@ -30,6 +30,8 @@ export class Work {
   data: unknown
   /** What the try under way has to say to whoever asked. */
   reply: WireMessage | undefined
+  /** Requeued between two tries that belong together. */
+  interrupted = false
   /** The last try ended by its time limit. */
   timedOut = false
   lane: Lane<Work> | undefined

@@ -1,15 +1,16 @@
 import type { RequestDefinition } from '../definition.ts'
 import { ExpiredError, UnrecoverableError } from '../errors.ts'
 import type { IntakeContext } from '../intake-context.ts'
+import type { Overload } from '../overload.ts'
 import type { Ports } from '../ports.ts'
 import { errorReply } from '../reply.ts'
 import { reasonOf } from '../retry.ts'
-import type { WireMessage } from '../wire-message.ts'
 import type { Work } from '../work.ts'
+import { sendReply } from './send-reply.ts'
 import type { Step } from './step.ts'
 
 /** The reply goes out before the request is acked; a failure is an answer too. */
-export function answering({ bus, options }: IntakeContext): Step {
+export function answering({ bus, options }: IntakeContext, overload: Overload): Step {
   const { service, answersAs } = options
   const { logger, source, ports } = bus
   return async (work, next) => {
@@ -19,6 +20,7 @@ export function answering({ bus, options }: IntakeContext): Step {
     let callOff: (() => void) | undefined
     // a timer for those alone who look at their signal
     work.onWatched = () => (callOff = endWithRequester(work, ports))
+    const sinceMs = ports.clock.nowMs()
     try {
       const settlement = await next(work)
       // a middleware that settles in the handler's place speaks for itself
@@ -31,7 +33,8 @@ export function answering({ bus, options }: IntakeContext): Step {
       work.onWatched = undefined
       callOff?.()
     }
-    await sendReply(work.reply, bus)
+    overload.took(ports.clock.nowMs() - sinceMs)
+    await sendReply(work.reply, bus.outgoing)
     return { outcome: 'ack' }
   }
 }
@@ -45,14 +48,4 @@ function endWithRequester(work: Work, { clock, timers }: Ports): (() => void) | 
     () => work.abort(new ExpiredError(`nobody waits for the answer to "${type}" any more`)),
     leftMs,
   )
-}
-
-/** Publishes a reply; one whose requester is gone is done with. */
-export async function sendReply(reply: WireMessage, { outgoing }: IntakeContext['bus']): Promise<void> {
-  try {
-    await outgoing.publish(reply, {})
-  } catch (error) {
-    const fault = (error as { fault?: { scope?: unknown; retryable?: unknown } } | null)?.fault
-    if (fault?.scope !== 'message' || fault.retryable !== false) throw error
-  }
 }

@@ -42,7 +42,7 @@ export function deliveryPath(context: IntakeContext, parts: RetryParts): (kind: 
         ...(ackBefore ? [] : [retrying(parts)]),
         dropExpired(ports.clock, () => bus.counters.expired++),
         timeLimit(handlerTimeoutMs, ports.timers),
-        ...(kind === 'respond' ? [answering(context)] : []),
+        ...(kind === 'respond' ? [answering(context, parts.overload)] : []),
         (work, next) => outsideTransactions(next, work),
         decoding,
         ...middleware.map((given) => userStep(given, context)),

@@ -1,4 +1,5 @@
 import pRetry from 'p-retry'
+import type { Overload } from '../overload.ts'
 import type { BackOffs } from '../back-offs.ts'
 import type { IntakeContext } from '../intake-context.ts'
 import { reasonOf, type RetryDecision } from '../retry.ts'
@@ -14,12 +15,13 @@ export interface RetryParts {
   readonly valve: Valve
   readonly backOffs: BackOffs
   readonly setbacks: Setbacks
+  readonly overload: Overload
 }
 
 type Plan =
   | { readonly do: 'again'; readonly inMs: number; readonly hold: boolean }
   | { readonly do: 'release' }
-  | { readonly do: 'requeue'; readonly inMs: number }
+  | { readonly do: 'requeue'; readonly inMs: number; readonly counted: boolean }
   | { readonly do: 'deadLetter'; readonly reason: string }
 
 /** Carries whatever was thrown through p-retry, which would judge a TypeError or a thrown string by itself. */
@@ -66,6 +68,7 @@ async function again(parts: RetryParts, work: Work, next: Next, first: unknown):
           work.lastError = last
           work.firstFailedAtMs ??= clock.nowMs()
           logFailure(parts.context, work, last)
+          parts.valve.line.failed(reasonOf(last))
           plan = planOf(parts, work, last, sinceMs)
           work.timedOut = false
           if (plan.do !== 'again') return
@@ -78,7 +81,12 @@ async function again(parts: RetryParts, work: Work, next: Next, first: unknown):
     if (!(error instanceof Failure)) throw error
   }
   if (takenBack || work.delivery.recalled.aborted) plan = plan.do === 'again' ? { do: 'release' } : plan
-  if (plan.do === 'requeue') return parts.setbacks.requeue(work, plan.inMs, reasonOf(last))
+  if (plan.do === 'requeue') {
+    const { setbacks } = parts
+    if (plan.counted) return setbacks.requeue(work, plan.inMs, reasonOf(last))
+    work.interrupted = true
+    return setbacks.requeueUncounted(work, plan.inMs, reasonOf(last))
+  }
   if (plan.do === 'deadLetter') return await parts.setbacks.deadLetter(work, plan.reason)
   return RELEASE
 }
@@ -112,6 +120,7 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
     const told = valve.stopTheLine(reasonOf(error))
     return told === 'release' ? { do: 'release' } : { do: 'again', inMs: told.waitMs, hold: false }
   }
+  if (valve.line.state === 'stopped') return planWhileStopped({ valve, setbacks }, work, decision, clock.nowMs())
   const elapsedMs = clock.nowMs() - sinceMs
   if ('retryInMs' in decision) {
     work.tries++
@@ -119,7 +128,7 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
       return { do: 'again', inMs: decision.retryInMs, hold: false }
     return { do: 'deadLetter', reason: reasonOf(error) }
   }
-  if (setbacks.canRequeue(work)) return { do: 'requeue', inMs: decision.requeueInMs }
+  if (setbacks.canRequeue(work)) return { do: 'requeue', inMs: decision.requeueInMs, counted: true }
   // the carrier can not bring it again later, so it is held open, within bounds of time and number
   if (elapsedMs + decision.requeueInMs > context.maxInPlaceMs || !backOffs.tryHold(work)) {
     return { do: 'deadLetter', reason: reasonOf(error) }
@@ -127,6 +136,27 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
   work.tries = 1
   work.notes = { ...work.notes, rounds: rounds + 1 }
   return { do: 'again', inMs: decision.requeueInMs, hold: true }
+}
+
+/** An open circuit holds nothing open: what can come back later goes, and is known when it comes. */
+function planWhileStopped(
+  { valve, setbacks }: Pick<RetryParts, 'valve' | 'setbacks'>,
+  work: Work,
+  decision: Exclude<RetryDecision, { readonly deadLetter: string } | { readonly stopTheLine: true }>,
+  nowMs: number,
+): Plan {
+  const again = 'retryInMs' in decision
+  if (again) work.tries++
+  if (setbacks.canRequeue(work)) {
+    if (!again) return { do: 'requeue', inMs: decision.requeueInMs, counted: true }
+    return { do: 'requeue', inMs: Math.max(valve.line.probeAtMs - nowMs, decision.retryInMs), counted: false }
+  }
+  if (!again) {
+    work.tries = 1
+    work.notes = { ...work.notes, rounds: work.notes.rounds + 1 }
+  }
+  const told = valve.whileStopped()
+  return told === 'release' ? { do: 'release' } : { do: 'again', inMs: told.waitMs, hold: false }
 }
 
 function logFailure({ options, bus }: IntakeContext, { message: { id, type }, attempt }: Work, error: unknown): void {
