@@ -1,3 +1,4 @@
+import { busHealth } from './bus-health.ts'
 import type { BusContext } from './bus-context.ts'
 import { resolveBusOptions, type BusSettings } from './bus-options.ts'
 import type {
@@ -52,6 +53,7 @@ const ASK_BEFORE = 'ask before it begins, since it would stay open for as long a
 
 class TransportBus implements Bus {
   readonly #settings: BusSettings
+  readonly #startedMs: number
   readonly #context: BusContext
   readonly #requests: Requests
   readonly #services = new Map<string, RunningService | undefined>()
@@ -62,8 +64,9 @@ class TransportBus implements Bus {
     const { transport, limits, ports } = settings
     const counters = { lateReplies: 0, expired: 0, unknownTypes: 0, deadLettered: 0, shedRequests: 0, defects: 0 }
     this.#settings = settings
+    this.#startedMs = ports.clock.nowMs()
     const observer = new Observer(settings.telemetry, ports.clock)
-    const outgoing = new Outgoing(transport, limits.maxPendingPublishes, observer)
+    const outgoing = new Outgoing(transport, limits.maxPendingPublishes, observer, ports.clock)
     this.#context = { ...settings, outgoing, observer, counters, timeText: createTimeText() }
     this.#requests = new Requests(ports, limits.maxPendingRequests, observer, () =>
       observer.lateReply(++counters.lateReplies),
@@ -186,19 +189,17 @@ class TransportBus implements Bus {
       await Promise.all(parts.map(({ subscription }) => subscription.stop({ drainTimeoutMs: 0 })))
       throw error
     }
-    const running = new RunningService(parts, () => this.#services.delete(service))
+    const running = new RunningService(parts, this.#context.ports.clock, () => this.#services.delete(service))
     this.#services.set(service, running)
     return running
   }
 
-  async health(): Promise<readonly PartHealth[]> {
-    const carriers = [...this.#context.outgoing.carriers.values()]
-    const parts = await Promise.all(carriers.map(({ transport }) => transport.health()))
-    const named = parts.flatMap((list, index) => {
-      const { name } = carriers[index]!
-      return name === '' ? list : list.map((part) => ({ ...part, part: `${name}: ${part.part}` }))
-    })
-    return [...named, ...[...this.#services.values()].flatMap((service) => service?.health() ?? [])]
+  health(): Promise<readonly PartHealth[]> {
+    const { outgoing, ports } = this.#context
+    const services = [...this.#services.values()].flatMap((service) => service?.health() ?? [])
+    const refusing = [outgoing.refusing, this.#requests.refusing]
+    const times = { startedMs: this.#startedMs, clock: ports.clock }
+    return busHealth([...outgoing.carriers.values()], services, refusing, times)
   }
 
   stop({ drainTimeoutMs = SERVICE_DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {

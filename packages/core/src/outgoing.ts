@@ -1,6 +1,8 @@
+import type { Refusing } from './bus-health.ts'
 import { ClosedError, MessagingError, OverloadError, PublishError, publishFault, UnsupportedError } from './errors.ts'
 import { keyedPublisher, publishOne } from './keyed-publisher.ts'
 import type { Observer } from './observer.ts'
+import type { Clock } from './ports.ts'
 import { carrierName, carriersOf } from './route.ts'
 import type { Publisher, Transport } from './transport.ts'
 import type { CallOptions, Destination, WireMessage } from './wire-message.ts'
@@ -20,10 +22,12 @@ export class Outgoing {
   readonly #names: readonly string[]
   readonly #maxPending: number
   readonly #observer: Observer
+  readonly #clock: Clock
+  #fullSinceMs: number | undefined
   #pending = 0
   #closed = false
 
-  constructor(transport: Transport, maxPending: number, observer: Observer) {
+  constructor(transport: Transport, maxPending: number, observer: Observer, clock: Clock) {
     const carriers = [...carriersOf(transport)].map(([name, carrier]): [string, Carrier] => [
       name,
       { name, transport: carrier, publisher: keyedPublisher(carrier), declared: new WeakMap() },
@@ -32,10 +36,18 @@ export class Outgoing {
     this.#names = [...this.carriers.keys()]
     this.#maxPending = maxPending
     this.#observer = observer
+    this.#clock = clock
   }
 
   get pending(): number {
     return this.#pending
+  }
+
+  /** Since when publishes are refused, for want of confirms. */
+  get refusing(): Refusing | undefined {
+    if (this.#fullSinceMs === undefined || this.#pending < this.#maxPending) return undefined
+    const reason = `refuses publishes: ${this.#pending} wait for their confirm, the bound of maxPendingPublishes`
+    return { sinceMs: this.#fullSinceMs, reason }
   }
 
   close(): void {
@@ -93,10 +105,12 @@ export class Outgoing {
     if (this.#closed) throw new ClosedError('publish on a stopped bus: make a new one')
     signal?.throwIfAborted()
     if (this.#pending >= this.#maxPending) {
+      this.#fullSinceMs ??= this.#clock.nowMs()
       throw new OverloadError(
         `${this.#pending} messages wait for their confirm: publish slower, or raise maxPendingPublishes`,
       )
     }
+    this.#fullSinceMs = undefined
     const carrier = this.carrierOf(message.destination)
     refuseUnsupported(carrier.transport, message)
     return carrier

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Refusing } from './bus-health.ts'
 import type { RequestDefinition } from './definition.ts'
 import { ClosedError, OverloadError, PublishError, TimeoutError } from './errors.ts'
 import { Answers, type GatherBounds } from './gathering.ts'
@@ -46,6 +47,7 @@ export class Requests {
   readonly #max: number
   readonly #observer: Observer
   readonly #onLateReply: () => void
+  #fullSinceMs: number | undefined
 
   constructor(ports: Ports, max: number, observer: Observer, onLateReply: () => void) {
     this.#ports = ports
@@ -60,6 +62,13 @@ export class Requests {
 
   get pending(): number {
     return this.#pending.size
+  }
+
+  /** Since when requests are refused, for want of replies. */
+  get refusing(): Refusing | undefined {
+    if (this.#fullSinceMs === undefined || this.#pending.size < this.#max) return undefined
+    const reason = `refuses requests: ${this.#pending.size} wait for replies, the bound of maxPendingRequests`
+    return { sinceMs: this.#fullSinceMs, reason }
   }
 
   /** Hands the correlation id and the reply address to `send`, and resolves with the reply. */
@@ -120,10 +129,12 @@ export class Requests {
     const { carrier, timeoutMs, signal, send } = asking
     signal?.throwIfAborted()
     if (this.#pending.size >= this.#max) {
+      this.#fullSinceMs ??= this.#ports.clock.nowMs()
       throw new OverloadError(
         `${this.#pending.size} requests wait for replies: ask slower, or raise maxPendingRequests`,
       )
     }
+    this.#fullSinceMs = undefined
     let sent = false
     const end = () => {
       this.#pending.delete(correlationId)

@@ -1,5 +1,7 @@
 import type { Service, StopOptions } from './bus.ts'
 import type { Intake } from './intake.ts'
+import type { Clock } from './ports.ts'
+import { reasonOf } from './retry.ts'
 import { checkConcurrency, SERVICE_DEFAULTS } from './service-plan.ts'
 import type { PartHealth, Subscription } from './transport.ts'
 
@@ -14,11 +16,19 @@ export class RunningService implements Service {
   readonly ended: Promise<Error | undefined>
   readonly #parts: readonly RunningPart[]
   readonly #onStopped: () => void
+  /** Subscriptions that have given up, and why. */
+  readonly #givenUp = new Map<RunningPart, { readonly sinceMs: number; readonly reason: string }>()
   #stopping: Promise<void> | undefined
 
-  constructor(parts: readonly RunningPart[], onStopped: () => void) {
+  constructor(parts: readonly RunningPart[], clock: Clock, onStopped: () => void) {
     this.#parts = parts
     this.#onStopped = onStopped
+    for (const part of parts) {
+      void part.subscription.ended.then((error) => {
+        if (error === undefined) return
+        this.#givenUp.set(part, { sinceMs: clock.nowMs(), reason: `given up: ${reasonOf(error)}` })
+      })
+    }
     this.ended = Promise.all(parts.map(({ subscription }) => subscription.ended)).then((ends) =>
       ends.find((end) => end !== undefined),
     )
@@ -46,7 +56,11 @@ export class RunningService implements Service {
   }
 
   health(): readonly PartHealth[] {
-    return this.#parts.map(({ intake }) => intake.health())
+    return this.#parts.map((part) => {
+      const health = part.intake.health()
+      const end = this.#givenUp.get(part)
+      return end === undefined ? health : { ...health, state: 'down', ...end }
+    })
   }
 
   async #stop(drainTimeoutMs: number): Promise<void> {
