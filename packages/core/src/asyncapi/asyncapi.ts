@@ -53,7 +53,7 @@ class Draft {
 
   add(part: Part): void {
     const { definition, action, service, title, summary, description, tags } = part
-    const channel = this.#channelOf(definition.destination)
+    const channel = this.#channelOf(part.destination ?? definition.destination)
     const message = this.#message(part, channel.protocol, definition.kind === 'request' ? 'request' : 'message')
     channel.messages.set(message, definition)
     const fallback = service === undefined ? `send.${definition.wireType}` : `${service}.receive.${definition.wireType}`

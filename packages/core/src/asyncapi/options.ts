@@ -1,7 +1,9 @@
 import type { Definition } from '../definition.ts'
 import { ConfigError } from '../errors.ts'
+import { gatherDestination } from '../gather-destination.ts'
 import type { Route } from '../handler.ts'
 import type { Schema } from '../schema.ts'
+import type { Destination } from '../wire-message.ts'
 import type { AsyncApiInfo, AsyncApiServer, AsyncApiTag } from './document.ts'
 
 /** A definition with what the document says about it beyond what the definition knows. */
@@ -49,6 +51,8 @@ export interface Part extends Described {
   readonly action: 'send' | 'receive'
   /** Who receives; undefined for what is sent. */
   readonly service: string | undefined
+  /** @default the definition's */
+  readonly destination?: Destination | undefined
 }
 
 /** @throws {ConfigError} for nothing to describe, or an entry that is no definition */
@@ -56,11 +60,20 @@ export function partsOf({ definitions = [], services = {} }: AsyncApiOptions): r
   const parts = [
     ...definitions.map((entry): Part => ({ ...described(entry), action: 'send', service: undefined })),
     ...Object.entries(services).flatMap(([service, entries]) =>
-      entries.map((entry): Part => ({ ...described(entry), action: 'receive', service })),
+      entries.flatMap((entry) => received(described(entry), service)),
     ),
   ]
   if (parts.length === 0) throw new ConfigError('nothing to describe: give definitions, services, or both')
   return parts
+}
+
+/** A request is read twice: from its queue, and from the topic where gatherings ask; Kafka has one topic for both. */
+function received(given: Described, service: string): readonly Part[] {
+  const { definition, operation } = given
+  const part: Part = { ...given, action: 'receive', service }
+  if (definition.kind !== 'request' || definition.destination.kind !== 'queue') return [part]
+  const name = operation ?? `${service}.receive.${definition.wireType}`
+  return [part, { ...part, operation: `${name}.gathered`, destination: gatherDestination(definition.destination) }]
 }
 
 function described(entry: Entry): Described {

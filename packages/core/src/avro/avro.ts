@@ -16,6 +16,7 @@ export interface AvroOptions extends CodecLimits {
 interface BinaryType extends AvroType {
   toBuffer(value: unknown): Buffer
   fromBuffer(buffer: Buffer): unknown
+  schema(options: { readonly exportAttrs: boolean }): unknown
   isValid(value: unknown, options: { errorHook(path: string[], value: unknown, type: AvroType): void }): boolean
 }
 
@@ -33,6 +34,10 @@ export function avro<Data = unknown>(schema: AvroSchema, options: AvroOptions = 
   const name = type.name ?? type.typeName
   const codec: Codec = Object.freeze({
     contentType,
+    payloadSchema: {
+      format: 'application/vnd.apache.avro;version=1.9.0',
+      schema: type.schema({ exportAttrs: true }),
+    },
     encode(data: unknown): Uint8Array {
       let body: Uint8Array
       try {

@@ -15,6 +15,8 @@ import { misfit } from './misfit.ts'
 export interface ProtobufOptions extends CodecLimits {
   /** Where others write another one, such as `application/x-protobuf`. @default 'application/protobuf' */
   readonly contentType?: string | undefined
+  /** The text of the `.proto` file, for AsyncAPI documents: it can't be had from the generated code. */
+  readonly proto?: string | undefined
 }
 
 /** Only this much of the library's words is told: the rest may quote the value. */
@@ -32,9 +34,12 @@ export function protobuf<Desc extends DescMessage>(
   message: Desc,
   options: ProtobufOptions = {},
 ): Encoding<MessageInitShape<Desc>, MessageShape<Desc>> {
-  const { contentType = 'application/protobuf', maxBodyBytes = MAX_BODY_BYTES } = options
+  const { contentType = 'application/protobuf', maxBodyBytes = MAX_BODY_BYTES, proto } = options
   const codec: Codec = Object.freeze({
     contentType,
+    ...(proto !== undefined && {
+      payloadSchema: { format: 'application/vnd.google.protobuf;version=3', schema: proto },
+    }),
     encode(data: unknown): Uint8Array {
       let body: Uint8Array
       let wrong: string | undefined
