@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createBus, defineEvent, publishFault, shared, type WireMessage } from '@waybill/core'
 import { memory } from '@waybill/core/memory'
-import { migrate } from '@waybill/outbox-pg'
+import { migrate, parkedPg } from '@waybill/outbox-pg'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -39,6 +39,26 @@ afterAll(async () => {
 })
 
 describe('the examples of the docs', () => {
+  it('list what is parked by the config of the command, and close it', async () => {
+    vi.stubEnv('DATABASE_URL', url.href)
+    const { parked, asyncapi, close } = await import('./waybill.config.ts')
+    vi.unstubAllEnvs()
+    const message: WireMessage = {
+      id: 'm',
+      type: 'rental.booked',
+      destination: { kind: 'topic', name: 'rentals' },
+      contentType: 'application/json',
+      body: new TextEncoder().encode('{}'),
+      attributes: {},
+      headers: {},
+    }
+    await parkedPg({ pool }).park([{ service: 'billing', reason: 'no', attempts: 3, parkedAtMs: 1, message }])[0]
+    const listed: string[] = []
+    for await (const item of parked.list({ service: 'billing' })) listed.push(item.message.id)
+    expect([listed, asyncapi.asyncapi]).toEqual([['m'], '3.0.0'])
+    await close()
+  })
+
   it('run the first one without a broker', async () => {
     const log = vi.spyOn(console, 'log').mockReturnValue(undefined)
     await import('./first.ts')
