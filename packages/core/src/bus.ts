@@ -88,7 +88,7 @@ export interface GatherOptions<Reply, E extends Expected = undefined> extends Re
 export interface BusStats {
   /** Replies that nobody waits for: too late, duplicates, forged. */
   readonly lateReplies: number
-  /** Messages that were past their time when they came. */
+  /** Messages that were past their time when they came, and requests whose deadline passed while they were answered. */
   readonly expired: number
   /** Deliveries of a type or version that the service does not know. */
   readonly unknownTypes: number

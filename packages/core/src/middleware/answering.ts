@@ -5,7 +5,7 @@ import type { Overload } from '../overload.ts'
 import type { Ports } from '../ports.ts'
 import { errorReply } from '../reply.ts'
 import { reasonOf } from '../retry.ts'
-import type { Work } from '../work.ts'
+import type { WireMessage } from '../wire-message.ts'
 import { sendReply } from './send-reply.ts'
 import type { Step } from './step.ts'
 
@@ -18,8 +18,14 @@ export function answering({ bus, options }: IntakeContext, overload: Overload): 
     if (message.replyTo === undefined) throw new UnrecoverableError(`request "${message.type}" came without replyTo`)
     work.reply = undefined
     let callOff: (() => void) | undefined
+    let nobodyWaits = false
     // a timer for those alone who look at their signal
-    work.onWatched = () => (callOff = endWithRequester(work, ports))
+    work.onWatched = () => {
+      callOff = atDeadline(message, ports, () => {
+        nobodyWaits = true
+        work.abort(new ExpiredError(`nobody waits for the answer to "${message.type}" any more`))
+      })
+    }
     const sinceMs = ports.clock.nowMs()
     try {
       const settlement = await next(work)
@@ -34,18 +40,14 @@ export function answering({ bus, options }: IntakeContext, overload: Overload): 
       callOff?.()
     }
     overload.took(ports.clock.nowMs() - sinceMs)
-    await sendReply(work.reply, bus.outgoing)
+    if (nobodyWaits) bus.counters.expired++
+    else await sendReply(work.reply, bus.outgoing)
     return { outcome: 'ack' }
   }
 }
 
-/** Aborts the signal of a responder when its requester stops waiting; the returned function calls it off. */
-function endWithRequester(work: Work, { clock, timers }: Ports): (() => void) | undefined {
-  const { type, expiresAtMs } = work.message
+/** Runs `action` when the requester stops waiting; the returned function calls it off. */
+function atDeadline({ expiresAtMs }: WireMessage, { clock, timers }: Ports, action: () => void) {
   if (expiresAtMs === undefined || expiresAtMs === Infinity) return undefined
-  const leftMs = Math.max(0, expiresAtMs - clock.nowMs())
-  return timers.schedule(
-    () => work.abort(new ExpiredError(`nobody waits for the answer to "${type}" any more`)),
-    leftMs,
-  )
+  return timers.schedule(action, Math.max(0, expiresAtMs - clock.nowMs()))
 }

@@ -23,6 +23,7 @@ export const gathering: SuiteCase = {
   lacks: (transport) => requestLacking(transport) ?? (transport.capabilities.services ? undefined : 'services'),
   async run(context) {
     const ask = question(context)
+    const { idleTimeoutMs: answersMs } = context.options
     const topic = { ...ask.destination, kind: 'topic' } as const
     const [requester, ...responders] = await context.buses(3)
     const services = Array.from({ length: 5 }, (_, index) => context.name(`branch-${index}`))
@@ -40,11 +41,11 @@ export const gathering: SuiteCase = {
     await responders[1]!.subscribe(services[0]!, [responder(0)])
 
     // the first one also pays for opening the reply address
-    const first = await requester!.gather(ask, { number: ALL }, { timeoutMs: 30_000, expect: services })
+    const first = await requester!.gather(ask, { number: ALL }, { timeoutMs: answersMs, expect: services })
     deepEqual(answersOf(first), services.toSorted(), 'who answered when all are named')
     deepEqual(first.missing, [], 'who is missing when all have answered')
 
-    const three = await requester!.gather(ask, { number: THREE_AT_ONCE }, { timeoutMs: 30_000, expect: 3 })
+    const three = await requester!.gather(ask, { number: THREE_AT_ONCE }, { timeoutMs: answersMs, expect: 3 })
     deepEqual(answersOf(three), services.slice(0, 3), 'who answered when three are enough')
     const before = requester!.stats.lateReplies
     release()
@@ -75,12 +76,12 @@ export const gathering: SuiteCase = {
 
     const twice = context.name('twice')
     await answerTwice(context, twice, topic)
-    const doubled = requester!.gather(ask, { number: ALL }, { timeoutMs: 30_000, expect: [...services, twice] })
+    const doubled = requester!.gather(ask, { number: ALL }, { timeoutMs: answersMs, expect: [...services, twice] })
     deepEqual(answersOf(await doubled), [...services, twice].toSorted(), 'who answered when one answers twice')
     await context.eventually(async () => (await doubled).late === 1, 'the second answer of one service to be counted')
     equal((await doubled).replies.length, 6, 'replies when one answers twice')
 
-    const one = await requester!.request(ask, { number: ALL }, { timeoutMs: 30_000 })
+    const one = await requester!.request(ask, { number: ALL }, { timeoutMs: answersMs })
     ok(services.includes(one.heard), 'a request that several services answer gets an answer of one of them')
 
     const unheard = question(context, 'unheard')
