@@ -12,6 +12,7 @@ export interface MaintenanceOptions {
 
 const TIDY_MS = 30_000
 const SCHEDULED_MS = 500
+const FAILED_MS = 5_000
 /** A reader of one process that was not seen for so long has no process any more. */
 const PROCESS_GONE_MS = 60_000
 const BATCH = 500
@@ -54,7 +55,8 @@ export class Maintenance {
       return nextMs
     } catch (error) {
       this.#reason = (error as Error).message
-      return 5_000
+      // clients that were cut off together must not come back together
+      return FAILED_MS * (0.5 + Math.random())
     }
   }
 

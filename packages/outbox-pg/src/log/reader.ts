@@ -164,7 +164,9 @@ export class LogReader {
         if (this.#stopping) break
         failures++
         this.#say('down', reasonText(error))
-        await this.#latch.wait(Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(failures, 10)))
+        const boundMs = Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(failures, 10))
+        // readers that were cut off together must not come back together
+        await this.#latch.wait(boundMs * (0.5 + Math.random() / 2))
       }
     }
   }
