@@ -6,6 +6,9 @@ import { startPostgres } from '../servers/index.ts'
 import { processOf, type FaultRig } from './rig.ts'
 
 const LEASE_MS = 2_000
+/** A lease is renewed over the line that it is about: on a slow one it has to last some round trips. */
+const SLOW_LINE_LEASE_MS = 10_000
+const POOL = 5
 /** PostgreSQL knows no heartbeat: it is asked, and has to answer within this time. */
 const ANSWER_MS = 5_000
 
@@ -41,12 +44,17 @@ export async function postgresRig(): Promise<FaultRig> {
     }),
     async proxied() {
       const proxy = await createFaultProxy({ target: url.href })
-      return { proxy, transport: clientOf(proxy.url), detectsWithinMs: ANSWER_MS }
+      return {
+        proxy,
+        transport: clientOf(proxy.url, SLOW_LINE_LEASE_MS),
+        detectsWithinMs: ANSWER_MS,
+        maxConnections: POOL,
+      }
     },
     closeChannels: endSessions,
   }
   return {
-    suite: { name: 'postgres', create: () => clientOf(url.href), hooks },
+    suite: { name: 'postgres', create: () => clientOf(url.href, LEASE_MS), hooks },
     async [Symbol.asyncDispose]() {
       await administrator.end()
       await server[Symbol.asyncDispose]()
@@ -55,9 +63,9 @@ export async function postgresRig(): Promise<FaultRig> {
 }
 
 /** Each client has a pool of its own, as each process would; it ends with its client. */
-function clientOf(connectionString: string): Transport {
-  const pool = new pg.Pool({ connectionString, max: 5, connectionTimeoutMillis: ANSWER_MS, keepAlive: true })
-  const transport = postgres({ pool, leaseMs: LEASE_MS })
+function clientOf(connectionString: string, leaseMs: number): Transport {
+  const pool = new pg.Pool({ connectionString, max: POOL, connectionTimeoutMillis: ANSWER_MS, keepAlive: true })
+  const transport = postgres({ pool, leaseMs })
   const dispose = transport[Symbol.asyncDispose].bind(transport)
   let ended: Promise<void> | undefined
   transport[Symbol.asyncDispose] = () => (ended ??= Promise.resolve(dispose()).finally(() => pool.end()))

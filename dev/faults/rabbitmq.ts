@@ -43,7 +43,9 @@ export async function rabbitMqRig(version?: RabbitMqVersion): Promise<FaultRig> 
     }),
     async proxied() {
       const proxy = await createFaultProxy({ target: server.url })
-      return { proxy, transport: amqp({ url: proxy.url, ...settings }), detectsWithinMs: 2 * HEARTBEAT_MS + 1_000 }
+      const transport = amqp({ url: proxy.url, ...settings })
+      // one to publish, one to consume
+      return { proxy, transport, detectsWithinMs: 2 * HEARTBEAT_MS + 1_000, maxConnections: 2 }
     },
     closeChannels: async () => void (await server.control('eval', BAD_ACK)),
     deleteSource: async ({ name }) => void (await server.control('delete_queue', name)),

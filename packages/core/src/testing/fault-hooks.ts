@@ -34,6 +34,8 @@ export interface ProxiedClient {
   readonly proxy: FaultProxy
   /** How long this client may take to see that nothing comes any more: two heartbeats and a second. */
   readonly detectsWithinMs: number
+  /** Connections that it may hold at once. */
+  readonly maxConnections: number
 }
 
 /** How a case starts a consumer as a process that it may kill: a script that calls `runConsumer`. */

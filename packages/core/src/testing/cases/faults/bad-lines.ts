@@ -1,3 +1,4 @@
+import { AssertionError } from 'node:assert'
 import { ok } from 'node:assert/strict'
 import type { Destination } from '../../../wire-message.ts'
 import type { CaseContext } from '../../case-context.ts'
@@ -64,7 +65,14 @@ export const badLines: SuiteCase = {
   title: 'messages get through lines that are slow, chopped, half-open, and broken again and again',
   needs: 'proxied',
   async run(context) {
-    await Promise.all([slow(context), chopped(context), halfOpen(context), broken(context)])
+    const lines = { slow, chopped, 'half-open': halfOpen, breaking: broken }
+    await Promise.all(
+      Object.entries(lines).map(async ([line, run]) => {
+        await run(context).catch((cause: unknown) => {
+          throw new AssertionError({ message: `over the ${line} line: ${String(cause)}` })
+        })
+      }),
+    )
     await context.finish(['duplicated'])
   },
 }

@@ -18,7 +18,6 @@ export const handover: SuiteCase = {
     const destination = context.topic()
     const service = context.name('shared')
     const transports = await context.clients(2)
-    await context.declare(transports[0]!, [destination], [service])
     const running = new Set<string>()
     /** As the core does: one delivery of a key at a time in one process, in order. */
     const member = () => {
