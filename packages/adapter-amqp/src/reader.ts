@@ -6,6 +6,13 @@ import type { ResolvedOptions } from './options.ts'
 import type { QueuePlan, TopologyRoom } from './topology.ts'
 
 /**
+ * How long the last acks have to reach a quorum queue. The broker's channel sends 32 settlements ahead and keeps the
+ * others until those are applied; a channel that closes forgets what it kept, and the messages come again.
+ * @see https://github.com/rabbitmq/rabbitmq-server/blob/v4.0.5/deps/rabbit/src/rabbit_fifo_client.erl (`soft_limit`)
+ */
+const ACKS_ARRIVE_MS = 200
+
+/**
  * One life of a consuming channel. Delivery tags belong to it alone: what came through it is settled on it, or not at
  * all once it has ended.
  */
@@ -24,11 +31,14 @@ export class Tap {
   /** Where a pause has brought it; not reading from the broker unless `none`. */
   pause: 'none' | 'cancelling' | 'cancelled' = 'none'
   readonly ended: Promise<Error>
+  readonly #ports: ResolvedOptions['ports']
+  #lastAckMs = Number.NEGATIVE_INFINITY
   #end: (reason: Error) => void = () => {}
 
-  constructor(queue: string, channel: AmqpChannel) {
+  constructor(queue: string, channel: AmqpChannel, ports: ResolvedOptions['ports']) {
     this.queue = queue
     this.channel = channel
+    this.#ports = ports
     this.ended = new Promise((resolve) => (this.#end = resolve))
   }
 
@@ -43,6 +53,7 @@ export class Tap {
 
   ack(raw: AmqpMessage): void {
     this.#settle(() => this.channel.ack(raw))
+    this.#lastAckMs = this.#ports.clock.nowMs()
   }
 
   giveBack(raw: AmqpMessage): void {
@@ -62,10 +73,14 @@ export class Tap {
     this.#end(reason)
   }
 
-  async close(options: ResolvedOptions): Promise<void> {
+  /** Closes the channel once its acks are sure to have arrived, unless it is gone already. */
+  async close(gone: boolean): Promise<void> {
+    const { clock, timers } = this.#ports
+    const waitMs = Math.min(ACKS_ARRIVE_MS, this.#lastAckMs + ACKS_ARRIVE_MS - clock.nowMs())
+    if (waitMs > 0 && !gone) await sleep(timers, waitMs)
     const late = new AbortController()
     const closing = (async () => this.channel.close())().catch(() => {})
-    await Promise.race([closing, sleep(options.ports.timers, 2_000, late.signal).catch(() => {})])
+    await Promise.race([closing, sleep(timers, 2_000, late.signal).catch(() => {})])
     late.abort()
   }
 
@@ -188,11 +203,15 @@ export class QueueReader {
     const { mode, maxOpen } = this.#subscription
     await this.#topology.declarePlan(session, mode, this.plan)
     const channel = await session.connection.createChannel()
-    const tap = new Tap(this.plan.queue, channel)
+    const tap = new Tap(this.plan.queue, channel, this.#options.ports)
     let fault: Error | undefined
     channel.on('error', (error: Error) => (fault = error))
     channel.on('handler-error', (error: Error) => (fault = error))
-    channel.on('close', () => tap.end(fault ?? new ConnectionError(`channel of queue "${this.plan.queue}" closed`)))
+    let gone = false
+    channel.on('close', () => {
+      gone = true
+      tap.end(fault ?? new ConnectionError(`channel of queue "${this.plan.queue}" closed`))
+    })
     if (this.#stopping.signal.aborted) tap.end(this.#stopping.signal.reason as Error)
     this.#tap = tap
     try {
@@ -207,7 +226,7 @@ export class QueueReader {
       throw error
     } finally {
       this.#tap = undefined
-      await tap.close(this.#options)
+      await tap.close(gone)
     }
   }
 }
