@@ -22,6 +22,7 @@ export class Connection {
   readonly #options: ResolvedOptions
   #admin: Promise<Admin> | undefined
   #ready: Promise<void> | undefined
+  readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
 
   constructor(options: ResolvedOptions) {
@@ -70,13 +71,19 @@ export class Connection {
         throw error
       }
     }
-    return within(run(), { timeoutMs, signal, what, option: 'requestTimeoutMs' })
+    const running = run()
+    this.#underWay.add(running)
+    const done = () => void this.#underWay.delete(running)
+    running.then(done, done)
+    return within(running, { timeoutMs, signal, what, option: 'requestTimeoutMs' })
   }
 
   async close(): Promise<void> {
     this.#closed = true
     const admin = this.#admin
     this.#admin = undefined
+    // a call that is disconnected under way connects again, and nobody would close that
+    await settled(Promise.all(this.#underWay), CLOSE_MS)
     if (admin)
       await settled(
         admin.then((client) => client.disconnect()),

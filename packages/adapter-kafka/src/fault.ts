@@ -1,4 +1,4 @@
-import { ConfigError, ConnectionError, PublishError, type PublishFault } from '@waybill/core'
+import { ClosedError, ConfigError, ConnectionError, PublishError, type PublishFault } from '@waybill/core'
 
 interface ClientError {
   readonly name?: unknown
@@ -89,7 +89,8 @@ export function behind(topic: string, cause: unknown): PublishError {
 }
 
 /** Why a connection or subscription could not be made: a setting that must change, or a broker that is away. */
-export function connectError(what: string, error: unknown): ConfigError | ConnectionError {
+export function connectError(what: string, error: unknown): ClosedError | ConfigError | ConnectionError {
+  if (error instanceof ClosedError) return error
   const { name, type, message } = rootOf(error)
   const said = type === '' ? message : type
   if (SETTINGS.has(type) || name === 'KafkaJSSASLAuthenticationError' || name === 'KafkaJSGroupCoordinatorNotFound') {

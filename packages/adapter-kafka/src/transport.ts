@@ -83,6 +83,7 @@ class KafkaTransport implements Transport {
   }
 
   async declare({ destinations, subscriptions }: WantedTopology): Promise<void> {
+    if (this.#closing) throw new ClosedError('declare: the Kafka transport is closed')
     const needs: TopicNeed[] = destinations
       .filter(({ kind }) => kind !== 'reply')
       .map((destination) =>
