@@ -124,6 +124,7 @@ class PostgresTransport implements Transport {
   ): Promise<Subscription> {
     if (this.#closing) throw closed()
     const { service, mode } = options
+    checkNames([service, ...options.sources.map((source) => source.name)])
     const name = mode === 'broadcast' ? randomUUID() : service
     if (this.#subscriptions.has(name)) {
       throw new ConfigError(`service "${service}" is subscribed already: give all of its sources in one call`)
@@ -144,6 +145,8 @@ class PostgresTransport implements Transport {
 
   /** Makes the queues, so that what is sent to one is kept until a service reads it. */
   async declare({ destinations }: Topology): Promise<void> {
+    if (this.#closing) throw closed()
+    checkNames(destinations.map((destination) => destination.name))
     const { pool, quoted, leaseMs } = this.#options
     for (const { kind, name } of destinations) {
       if (kind !== 'queue') continue
@@ -196,6 +199,7 @@ class PostgresTransport implements Transport {
   }
 
   async health({ timeoutMs = 5_000 }: CallOptions = {}): Promise<readonly PartHealth[]> {
+    if (this.#closing) return [{ part: TRANSPORT, state: 'down', sinceMs: Date.now(), reason: closed().message }]
     const parts = [...this.#subscriptions.values()].flatMap((subscription) => subscription.health)
     const database = await this.#databaseHealth(timeoutMs)
     return [database, ...parts]
@@ -226,6 +230,12 @@ class PostgresTransport implements Transport {
     await Promise.all([this.#maintenance.stop(), this.#listener?.stop()])
     this.#unhook()
   }
+}
+
+/** A text column holds no U+0000, so that nothing could ever be sent there. */
+function checkNames(names: readonly string[]): void {
+  const wrong = names.find((name) => name.includes('\0'))
+  if (wrong !== undefined) throw new ConfigError(`the name ${JSON.stringify(wrong)} has U+0000: take it out`)
 }
 
 function closed(): ClosedError {
