@@ -56,7 +56,8 @@ export class LogSubscription implements Subscription {
           ordered: options.mode === 'ordered',
           keyOrder: 'none',
           leaseMs: transport.leaseMs,
-          batch: Math.min(transport.batch, Math.max(10, options.maxOpen)),
+          // a page holds rows of others too: small pages would make a new service's way through a long log slow
+          batch: Math.min(transport.batch, Math.max(100, options.maxOpen)),
           pollMs: transport.pollMs,
         }),
     )
