@@ -9,5 +9,11 @@ const root = await mkdtemp(join(tmpdir(), 'folder-transport-'))
 afterAll(() => rm(root, { recursive: true, force: true }))
 
 // #region example
-adapterSuite({ name: 'folder', create: () => folder(root), runner: { describe, it }, volume: 500 })
+adapterSuite({
+  name: 'folder',
+  create: () => folder(root),
+  runner: { describe, it },
+  volume: 500,
+  noConnection: true,
+})
 // #endregion

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { serialize } from 'node:v8'
-import { ClosedError, PublishError, UnsupportedError } from '@waybill/core'
-import type { Capabilities, Subscription, Transport, WireMessage } from '@waybill/core'
+import { ClosedError, ConfigError, PublishError, UnsupportedError } from '@waybill/core'
+import type { Capabilities, Destination, Subscription, Transport, WireMessage } from '@waybill/core'
 import { readFolder, type Stored } from './folder-reader.ts'
 
 // #region example
@@ -18,16 +18,23 @@ const capabilities: Capabilities = Object.freeze({
   binaryHeaders: true,
 })
 
+/** Names of files may mean the same in upper and lower case; hexadecimal can not. */
+function fileName(name: string): string {
+  const hex = Buffer.from(name).toString('hex')
+  if (hex.length > 240) throw new ConfigError(`the name "${name.slice(0, 40)}…" is over the 120 bytes of a file's name`)
+  return hex
+}
+
 /** Messages as files: a folder for each service, a marker for each source that it reads. */
 export function folder(root: string): Transport {
   const subscriptions = new Set<Subscription>()
   const sinceMs = Date.now()
   let closed = false
+  const closedError = (what: string) => new ClosedError(`${what} the folder: it is disposed, make another`)
   let sequence = 0
 
-  // names of files may mean the same in upper and lower case; hexadecimal can not
-  const readers = (kind: string, name: string) => join(root, 'readers', `${kind}-${Buffer.from(name).toString('hex')}`)
-  const intake = (service: string) => join(root, 'intake', Buffer.from(service).toString('hex'))
+  const readers = (kind: string, name: string) => join(root, 'readers', `${kind}-${fileName(name)}`)
+  const intake = (service: string) => join(root, 'intake', fileName(service))
 
   async function store(service: string, stored: Stored, delayMs = 0): Promise<void> {
     const due = String(Date.now() + delayMs).padStart(15, '0')
@@ -37,11 +44,22 @@ export function folder(root: string): Transport {
     await rename(join(intake(service), `writing-${name}`), join(intake(service), name))
   }
 
-  async function publish(message: WireMessage): Promise<void> {
-    if (closed) throw new ClosedError('publish to the folder: it is disposed, make another')
-    const { kind, name } = message.destination
+  async function servicesOf({ kind, name }: Destination): Promise<string[]> {
+    // the intake of one service alone is there once it was declared
+    if (kind === 'service')
+      return await stat(intake(name)).then(
+        () => [name],
+        () => [],
+      )
     const found = await readdir(readers(kind, name)).catch((): string[] => [])
-    const services = found.map((service) => Buffer.from(service, 'hex').toString())
+    return found.map((service) => Buffer.from(service, 'hex').toString())
+  }
+
+  async function publish(message: WireMessage, signal?: AbortSignal): Promise<void> {
+    if (closed) throw closedError('publish to')
+    signal?.throwIfAborted()
+    const { kind, name } = message.destination
+    const services = await servicesOf(message.destination)
     if (services.length === 0 && (kind !== 'topic' || message.mustRoute)) {
       const scope = kind === 'reply' ? 'message' : 'destination'
       const text = `publish to ${kind} "${name}": nobody reads it, subscribe a service first`
@@ -54,20 +72,21 @@ export function folder(root: string): Transport {
   return {
     name: 'folder',
     capabilities,
-    publish: (messages) => messages.map((message) => publish(message)),
+    publish: (messages, options) => messages.map((message) => publish(message, options?.signal)),
 
     async declare({ subscriptions: services }) {
+      if (closed) throw closedError('declare in')
       for (const { service, sources } of services) {
         await mkdir(intake(service), { recursive: true })
         for (const { kind, name } of sources) {
           await mkdir(readers(kind, name), { recursive: true })
-          await writeFile(join(readers(kind, name), Buffer.from(service).toString('hex')), '')
+          await writeFile(join(readers(kind, name), fileName(service)), '')
         }
       }
     },
 
     async subscribe(options, deliver) {
-      if (closed) throw new ClosedError('subscribe to the folder: it is disposed, make another')
+      if (closed) throw closedError('subscribe to')
       if (options.mode !== 'compete') throw new UnsupportedError(`the folder does not know the mode ${options.mode}`)
       await this.declare!({ destinations: [], subscriptions: [options] })
       const path = intake(options.service)

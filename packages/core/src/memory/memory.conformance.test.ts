@@ -4,4 +4,4 @@ import { memory } from './index.ts'
 
 const hub = memory()
 
-adapterSuite({ name: 'memory', create: () => separateClient(hub), runner: { describe, it } })
+adapterSuite({ name: 'memory', create: () => separateClient(hub), noConnection: true, runner: { describe, it } })

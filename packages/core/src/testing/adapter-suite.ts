@@ -31,6 +31,12 @@ export function adapterSuite(options: SuiteOptions): void {
         timeoutMs,
       )
     }
-    runner.it('report', () => Promise.resolve(print(reportText(run.report()))), 10_000)
+    const report = async () => {
+      const done = await run.finish()
+      print(reportText(done))
+      if (done.leftOpen === undefined) return
+      throw new AssertionError({ message: `still open on ${name} when all cases had ended: ${done.leftOpen}` })
+    }
+    runner.it('leaves nothing open, and reports', report, timeoutMs)
   })
 }

@@ -9,10 +9,12 @@ import type { Destination, WireMessage } from '../wire-message.ts'
 import { busOn } from './bus-on.ts'
 import { VERDICTS, type Finding, type Verdict } from './check.ts'
 import { contentOf } from './content.ts'
+import { gate, type Gate } from './gate.ts'
 import { Ledger } from './ledger.ts'
 import type { ProxiedClient } from './fault-hooks.ts'
 import type { FaultProxy } from './fault-proxy.ts'
 import type { ResolvedOptions, SuiteHooks } from './options.ts'
+import type { Leaks } from './secret-watch.ts'
 import { seededRandom } from './seeded-random.ts'
 import { WaitRoom } from './wait-room.ts'
 
@@ -46,9 +48,11 @@ export class CaseContext {
   readonly #proxies: FaultProxy[] = []
   readonly #broken: string[] = []
   readonly #endings: (() => void)[] = []
+  readonly #leaks: Leaks
 
-  constructor(options: ResolvedOptions, runName: string, caseId: string, signal: AbortSignal) {
+  constructor(options: ResolvedOptions, runName: string, caseId: string, signal: AbortSignal, leaks: Leaks) {
     this.options = options
+    this.#leaks = leaks
     this.#prefix = `${runName}.${caseId}`
     this.random = seededRandom(options.seed, caseId)
     this.#room = new WaitRoom(options.idleTimeoutMs, signal, () => this.ledger.describe())
@@ -77,6 +81,11 @@ export class CaseContext {
   /** A share of the volume the suite was given: `share(100)` is 100 messages where the volume is 5,000. */
   share(count: number): number {
     return Math.max(10, Math.ceil((count * this.options.volume) / 5_000))
+  }
+
+  /** What has to be quick may take so long. */
+  get soonMs(): number {
+    return Math.max(1_000, this.options.idleTimeoutMs / 3)
   }
 
   name(label: string): string {
@@ -108,7 +117,9 @@ export class CaseContext {
     const results = await Promise.allSettled(promises)
     results.forEach((result, index) => settle[index]!(result.status === 'fulfilled'))
     const failed = results.find((result) => result.status === 'rejected')
-    if (failed !== undefined) throw failed.reason
+    if (failed === undefined) return
+    this.lookForSecrets(failed.reason, 'what publish rejected with')
+    throw failed.reason
   }
 
   /** Buses on fresh clients; a transport without dead letters gets a list to park in. */
@@ -145,7 +156,8 @@ export class CaseContext {
   /** A hook of the adapter's test; without it what it is for is left out, and the report says so. */
   hook<Name extends keyof SuiteHooks>(name: Name, what: string): SuiteHooks[Name] {
     const hook = this.options.hooks[name]
-    if (hook === undefined) {
+    if (hook === undefined && this.options.noConnection) this.leftOut.push(`${what}: there is no connection`)
+    else if (hook === undefined) {
       this.missingHooks.push(name)
       this.leftOut.push(`${what}: no hook ${name}`)
     }
@@ -155,6 +167,18 @@ export class CaseContext {
   /** Done before the clients of the case are disposed. */
   atEnd(action: () => void): void {
     this.#endings.push(action)
+  }
+
+  /** Searches an error, or what `health` said, for the secrets that the suite was given. */
+  lookForSecrets(value: unknown, where: string): void {
+    this.#leaks.look(value, where)
+  }
+
+  /** For handlers to wait at; opened when the case ends, however it ends. */
+  gate(): Gate {
+    const made = gate()
+    this.atEnd(made.open)
+    return made
   }
 
   /** Notes a broken promise where throwing would be taken for the handler's own failure. */
@@ -244,9 +268,11 @@ export class CaseContext {
   async close(): Promise<void> {
     const closing = this.#dispose()
     const late = new AbortController()
-    const results = await Promise.race([closing, sleep(systemPorts.timers, 15_000, late.signal).catch(() => undefined)])
+    const limitMs = Math.max(2_000, this.options.idleTimeoutMs)
+    const lateness = sleep(systemPorts.timers, limitMs, late.signal).catch(() => undefined)
+    const results = await Promise.race([closing, lateness])
     late.abort()
-    if (results === undefined) throw new AssertionError({ message: 'clients were not disposed within 15000 ms' })
+    if (results === undefined) throw new AssertionError({ message: `clients were not disposed within ${limitMs} ms` })
     const failed = results.find((result) => result.status === 'rejected')
     if (failed !== undefined) throw new AssertionError({ message: `dispose rejected: ${String(failed.reason)}` })
   }

@@ -67,6 +67,8 @@ class TcpFaultProxy implements FaultProxy {
     this.#maxBytes = maxBytes
     // half-closed connections stay half-closed on the other side
     this.#server = createServer({ allowHalfOpen: true }, (client) => this.#accept(client))
+    // whether the process goes on is for client and server to say
+    this.#server.unref()
   }
 
   get port(): number {
@@ -150,6 +152,7 @@ class TcpFaultProxy implements FaultProxy {
       return
     }
     const target = connect({ ...this.#address, allowHalfOpen: true })
+    for (const socket of [client, target]) socket.unref()
     const connection = new ProxiedConnection(client, target, this.#maxBytes, this.#fault)
     this.#open.set(connection, [client, target])
     const onClose = () => {

@@ -7,6 +7,9 @@ export class Ledger {
   readonly #sent: Mutable<SentEntry>[] = []
   readonly #seen: Mutable<SeenEntry>[] = []
   readonly #distinct = new Map<string, Map<string, number>>()
+  /** Confirmed and not seen yet, by reader. */
+  readonly #owed = new Map<string, Set<string>>()
+  #owedCount = 0
   readonly #onEvent: () => void
 
   constructor(onEvent: () => void) {
@@ -19,6 +22,7 @@ export class Ledger {
     this.#sent.push(written)
     return (confirmed) => {
       written.confirmed = confirmed
+      if (confirmed) for (const reader of entry.readers) this.#owe(reader, entry.id)
       this.#onEvent()
     }
   }
@@ -29,6 +33,7 @@ export class Ledger {
     this.#seen.push(written)
     const counts = this.#distinct.get(entry.reader) ?? new Map<string, number>()
     this.#distinct.set(entry.reader, counts.set(entry.id, (counts.get(entry.id) ?? 0) + 1))
+    if (this.#owed.get(entry.reader)?.delete(entry.id)) this.#owedCount -= 1
     this.#onEvent()
     return () => {
       written.settled = true
@@ -44,9 +49,7 @@ export class Ledger {
 
   /** Whether each confirmed message has been seen by all who must. */
   complete(): boolean {
-    return this.#sent.every(
-      ({ id, confirmed, readers }) => !confirmed || readers.every((reader) => this.count(reader, id)),
-    )
+    return this.#owedCount === 0
   }
 
   findings(allowed: readonly Verdict[] = []): readonly Finding[] {
@@ -59,5 +62,13 @@ export class Ledger {
     const confirmed = this.#sent.filter((entry) => entry.confirmed).length
     const readers = [...this.#distinct].map(([reader, counts]) => `${reader} ${counts.size}`)
     return `sent ${this.#sent.length} (${confirmed} confirmed), seen: ${readers.join(', ') || 'nothing'}`
+  }
+
+  #owe(reader: string, id: string): void {
+    const owed = this.#owed.get(reader) ?? new Set<string>()
+    this.#owed.set(reader, owed)
+    if (this.count(reader, id) > 0 || owed.has(id)) return
+    owed.add(id)
+    this.#owedCount += 1
   }
 }

@@ -8,6 +8,20 @@ import type { SuiteRunner } from './runner.ts'
 export interface SuiteHooks extends FaultHooks {
   /** Takes the connection away from under this client, as a broker or network would; the client heals by itself. */
   disconnect?(transport: Transport): Promise<void>
+  /** Takes the broker out of this client's reach until the returned function is called; the client heals by itself. */
+  isolate?(transport: Transport): Promise<() => void | Promise<void>>
+  /** Clients with one wrong setting each, such as a port where nobody listens. */
+  misconfigured?(): readonly Misconfigured[] | Promise<readonly Misconfigured[]>
+}
+
+/** A client that must not come to work. */
+export interface Misconfigured {
+  /** What is wrong, in words: "a wrong password". */
+  readonly what: string
+  /** What the error has to name so that its reader knows which setting to look at. */
+  readonly names: string | RegExp
+  /** May throw what its options are refused with. */
+  create(): Transport | Promise<Transport>
 }
 
 export interface CasesOptions {
@@ -16,6 +30,16 @@ export interface CasesOptions {
   /** Makes one fresh client; all of them reach the same broker. The suite disposes what it made. */
   readonly create: () => Transport | Promise<Transport>
   readonly hooks?: SuiteHooks | undefined
+  /**
+   * What must never come out: passwords, tokens. Console, output, `logLines` and errors are searched for each, as it is
+   * and percent-encoded.
+   * @default none
+   */
+  readonly secrets?: readonly string[] | undefined
+  /** What the logger given to the clients wrote: the test pushes, the suite searches. @default none */
+  readonly logLines?: readonly string[] | undefined
+  /** The carrier lives in this process or in files: no connection to lose, to cut off or to configure. @default false */
+  readonly noConnection?: boolean | undefined
   /** Drives all choices of a run; each report names it. @default WAYBILL_SUITE_SEED, else a random one */
   readonly seed?: number | undefined
   /** Cases by id; the others are not run. @default all */
@@ -57,6 +81,9 @@ export interface ResolvedOptions {
   readonly name: string
   readonly create: () => Transport | Promise<Transport>
   readonly hooks: SuiteHooks
+  readonly noConnection: boolean
+  readonly secrets: readonly string[]
+  readonly logLines: readonly string[]
   readonly seed: number
   readonly only: readonly string[] | undefined
   readonly concurrent: number
@@ -95,11 +122,22 @@ export function resolveOptions(options: CasesOptions): ResolvedOptions {
       throw new ConfigError(`${field} of the suite is ${value}: give a whole number from ${least}`)
     }
   }
-  const { name, create, hooks = {}, only } = options
+  const { name, create, hooks = {}, noConnection = false, secrets = [], logLines = [], only } = options
+  if (secrets.includes('')) throw new ConfigError('secrets holds an empty text, which is found in every line')
   if (hooks.broker !== undefined && concurrent > 1) {
     throw new ConfigError(`concurrent of the suite is ${concurrent}: cases that end the broker run alone, leave it out`)
   }
-  return Object.freeze({ name, create, hooks, seed: options.seed ?? givenSeed(), only, ...values })
+  return Object.freeze({
+    name,
+    create,
+    hooks,
+    noConnection,
+    secrets,
+    logLines,
+    seed: options.seed ?? givenSeed(),
+    only,
+    ...values,
+  })
 }
 
 function givenSeed(): number {

@@ -1,36 +1,25 @@
-export type CaseOutcome = 'passed' | 'failed' | 'skipped'
+import type { Report } from './case-result.ts'
+import { levelsOf, type LevelResult } from './levels.ts'
 
-export interface CaseResult {
-  readonly id: string
-  readonly title: string
-  readonly outcome: CaseOutcome
-  /** Why it was skipped, or how it failed. */
-  readonly reason?: string | undefined
-  /** Parts that could not be run for want of a hook or a capability. */
-  readonly leftOut: readonly string[]
-  readonly durationMs: number
-}
-
-export interface Report {
-  readonly name: string
-  readonly seed: number
-  readonly results: readonly CaseResult[]
-}
-
-/** The report as text: a line per case, then what was granted. */
-export function reportText({ name, seed, results }: Report): string {
+/** The report as text: a line per case, then which levels are granted, and why one is not. */
+export function reportText(report: Report): string {
+  const { name, seed, results, leftOpen } = report
   const lines = results.map(({ id, title, outcome, reason, leftOut, durationMs }) => {
     const why = outcome === 'passed' ? leftOut.join('; ') : (reason ?? '')
     return `  ${outcome.padEnd(7)} ${id.padStart(3)}  ${title} (${Math.round(durationMs)} ms)${why && `: ${firstLine(why)}`}`
   })
-  const count = (outcome: CaseOutcome) => results.filter((result) => result.outcome === outcome).length
-  const level = count('failed') > 0 ? 'not granted' : 'Core and Patterns in part (the cases listed)'
   return [
     `adapter suite on ${name}, seed ${seed}`,
     ...lines,
-    `  ${count('passed')} passed, ${count('failed')} failed, ${count('skipped')} skipped for want of a capability`,
-    `  level: ${level}`,
+    ...(leftOpen === undefined ? [] : [`  failed: still open when all had ended: ${leftOpen}`]),
+    ...levelsOf(report).map(levelText),
   ].join('\n')
+}
+
+function levelText({ level, why, run, passed, failed, skippedByCapability, missingHooks }: LevelResult): string {
+  const counts = `${run} run, ${passed} passed, ${failed} failed, ${skippedByCapability} skipped for want of a capability`
+  const hooks = missingHooks.length === 0 ? '' : `, hooks not given: ${missingHooks.join(', ')}`
+  return `  level ${level}: ${why === undefined ? 'granted' : `not granted (${why})`}; ${counts}${hooks}`
 }
 
 function firstLine(text: string): string {

@@ -93,11 +93,8 @@ export const lateSettlement: SuiteCase = {
     await context.publish(sender!, samples(destination, 10), [service])
     await early
     await context.finish(['duplicated', 'unexpected'])
-    const { disconnect } = context.options.hooks
-    if (disconnect === undefined) {
-      context.leftOut.push('settling after a lost connection: no hook disconnect')
-      return
-    }
+    const disconnect = context.hook('disconnect', 'settling after a lost connection')
+    if (disconnect === undefined) return
     const lost = gate()
     const other = context.queue('other')
     const otherService = context.name('loses-channel')

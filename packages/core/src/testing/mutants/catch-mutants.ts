@@ -3,7 +3,7 @@ import { memory } from '../../memory/index.ts'
 import type { Delivery, Settlement, Subscription, SubscribeOptions, Transport } from '../../transport.ts'
 import type { WireMessage } from '../../wire-message.ts'
 import type { SuiteHooks } from '../options.ts'
-import type { Report } from '../report.ts'
+import type { Report } from '../case-result.ts'
 import { runCases } from '../run-cases.ts'
 import { separateClient } from '../separate-client.ts'
 
@@ -21,6 +21,8 @@ export interface Mutant {
   readonly hooks?: SuiteHooks
   /** For cases that wait on purpose. @default 500 (milliseconds) */
   readonly idleTimeoutMs?: number
+  readonly secrets?: readonly string[]
+  readonly logLines?: readonly string[]
 }
 
 export interface MutantCase {
@@ -70,6 +72,9 @@ async function run(name: string, only: readonly string[], mutant: Mutant): Promi
     name,
     create: () => altered(separateClient(hub), mutant),
     hooks: mutant.hooks,
+    secrets: mutant.secrets,
+    logLines: mutant.logLines,
+    noConnection: true,
     only,
     seed: 1,
     volume: 1_000,

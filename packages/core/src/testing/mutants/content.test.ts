@@ -1,4 +1,5 @@
 import type { WireMessage } from '../../wire-message.ts'
+import { PublishError } from '../../errors.ts'
 import { catchMutants, changed, headersBy } from './catch-mutants.ts'
 
 catchMutants('content', {
@@ -39,5 +40,57 @@ catchMutants('content', {
         return kept
       })
     },
+  },
+  'takes a body over its limit': {
+    caughtBy: '20',
+    says: 'publish of a body over maxBodyBytes',
+    make: () => ({ transport: ({ capabilities }) => ({ capabilities: { ...capabilities, maxBodyBytes: 2_048 } }) }),
+  },
+  'takes headers over its limit': {
+    caughtBy: '19',
+    says: 'a message with headers over maxHeaderBytes',
+    make: () => ({ transport: ({ capabilities }) => ({ capabilities: { ...capabilities, maxHeaderBytes: 1_000 } }) }),
+  },
+  'takes a header for an attribute': {
+    caughtBy: '19',
+    says: '1 altered',
+    make: () => changed((message) => headersBy(message, (name) => (name === 'ce_id' ? undefined : name))),
+  },
+  'calls a bad header a broken connection': {
+    caughtBy: '19',
+    says: 'the fault of a message with the header',
+    make: () => ({
+      publish: (messages, publish) =>
+        messages.map((message) => {
+          const bad = Object.keys(message.headers).some((name) => name.includes('\n'))
+          return bad
+            ? Promise.reject(new PublishError('connection lost', { scope: 'transport' }))
+            : publish([message])[0]!
+        }),
+    }),
+  },
+  'loses the correlation id': {
+    caughtBy: '22',
+    says: 'what the message is known by',
+    make: () => changed(({ correlationId: _, ...message }) => message),
+  },
+  'cuts the trace': {
+    caughtBy: '22',
+    says: 'what the message is known by',
+    make: () => changed((message) => headersBy(message, (name) => (name === 'traceparent' ? undefined : name))),
+  },
+  'knows whole seconds only': {
+    caughtBy: '22',
+    says: 'what the message is known by',
+    make: () =>
+      changed((message) => {
+        const time = message.attributes.time?.replace(/\.\d+Z$/, '.000Z') ?? ''
+        return { ...message, attributes: { ...message.attributes, time } }
+      }),
+  },
+  'cuts ids at 255 characters': {
+    caughtBy: '22',
+    says: 'waited for each confirmed message',
+    make: () => changed((message) => ({ ...message, id: message.id.slice(0, 255) })),
   },
 })

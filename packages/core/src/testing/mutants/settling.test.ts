@@ -64,4 +64,9 @@ catchMutants('settling', {
     says: 'deliveries while the first was open',
     make: () => ({ options: (options) => ({ ...options, maxOpen: options.maxOpen + 10 }) }),
   },
+  'always says the first attempt': {
+    caughtBy: '16',
+    says: 'attempts of a message that was requeued each time: 1, 1, 1, 1',
+    make: () => ({ deliver: (delivery, deliver) => deliver({ ...delivery, attempt: 1 }) }),
+  },
 })
