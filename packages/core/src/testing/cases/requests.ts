@@ -87,11 +87,13 @@ export const requestTimeout: SuiteCase = {
   async run(context) {
     const [requester, responder] = await context.buses(2)
     const silent = question(context, 'silent')
+    const silence = context.gate()
     await responder!.subscribe(
       context.name('keeps-silent'),
       [
-        respond(silent, async (_, { signal }) => {
-          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+        respond(silent, async () => {
+          // not until its signal aborts: that comes with the request's own deadline, and the answer might be in time
+          await silence.opened
           return { answer: 0, heard: '' }
         }),
       ],
