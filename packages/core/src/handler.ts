@@ -25,6 +25,17 @@ export type Handler<D extends Definition = Definition> = (
   context: Context,
 ) => void | Settlement | Promise<void | Settlement>
 
+/**
+ * Handles several messages of one definition in one call; those of one ordering key are in order. Returns nothing (ack for
+ * all), one settlement for all, or a list with one for each message. If it throws, each message is handled alone.
+ */
+export type BatchHandler<D extends Definition = Definition> = (
+  datas: readonly DataOut<D>[],
+  contexts: readonly Context[],
+) => BatchResult | Promise<BatchResult>
+
+export type BatchResult = void | Settlement | readonly (Settlement | undefined)[]
+
 /** Returns the reply; what it throws becomes the requester's `RemoteError`. */
 export type Responder<Q extends RequestDefinition = RequestDefinition> = (
   data: DataOut<Q>,
@@ -40,6 +51,13 @@ export type Forwarder = (message: WireMessage, context: Context) => Promise<void
 /** One entry of `bus.subscribe`. */
 export type Route =
   | { readonly kind: 'handle'; readonly definition: Definition; readonly handler: Handler<never> }
+  | {
+      readonly kind: 'batch'
+      readonly definition: Definition
+      readonly handler: BatchHandler<never>
+      readonly size: number
+      readonly waitMs: number
+    }
   | { readonly kind: 'respond'; readonly definition: RequestDefinition; readonly responder: Responder<never> }
   | {
       /** Of a bridge: the bytes may go on untouched. */

@@ -12,6 +12,8 @@ export type { Answer, Expected, Gathered, GatheredFailure, GatheredReply, Gather
 export {
   on,
   respond,
+  type BatchHandler,
+  type BatchResult,
   type Context,
   type Forwarder,
   type Handler,
@@ -23,6 +25,7 @@ export { keyedPublisher } from './keyed-publisher.ts'
 export { silentLogger, type Logger } from './logger.ts'
 export type { IncomingDelivery, Middleware } from './middleware/middleware.ts'
 export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'
+export { onBatch, type BatchOptions } from './on-batch.ts'
 export type { Parked, ParkedMessage, ParkedStore } from './parked.ts'
 export { sleep, systemPorts, uuidv7, type Clock, type Ports, type Timers } from './ports.ts'
 export type { RateLimit } from './rate-limit.ts'

@@ -1,7 +1,9 @@
 import { BackOffs } from './back-offs.ts'
+import { Batch, type BatchRoute } from './batch.ts'
 import type { BusContext } from './bus-context.ts'
 import { IntakeContext, type IntakeOptions } from './intake-context.ts'
-import { Lanes, type Lane } from './lanes.ts'
+import { GatheringBatches } from './gathering-batches.ts'
+import { Lanes } from './lanes.ts'
 import type { LineState } from './line.ts'
 import { deliveryPath } from './middleware/delivery-path.ts'
 import { observe } from './middleware/observe.ts'
@@ -31,6 +33,7 @@ export class Intake {
   readonly #observe: Step
   readonly #overload: Overload
   readonly #rate: RateGate
+  readonly #batches: GatheringBatches
   readonly #returned = new Returned()
   readonly #handle: Next
   readonly #respond: Next
@@ -42,7 +45,9 @@ export class Intake {
     const context = (this.#context = new IntakeContext(options, bus))
     this.#concurrency = options.concurrency
     this.#routes = new RouteTable(options.routes, options.assume)
-    this.#lanes = new Lanes(options.concurrency)
+    const batches = options.routes.filter((route) => route.kind === 'batch')
+    this.#lanes = batches.length === 0 ? new Lanes(options.concurrency) : new Lanes(options.concurrency, batchOf)
+    this.#batches = new GatheringBatches(batches, this.#lanes, bus.ports.timers, () => this.#pump())
     this.#valve = new Valve(
       context,
       () => this.#release(() => true),
@@ -103,6 +108,7 @@ export class Intake {
     this.#stopped = true
     this.#valve.stop()
     this.#rate.close()
+    this.#batches.close()
     this.#release(() => true)
   }
 
@@ -119,6 +125,7 @@ export class Intake {
 
   #enter(work: Work): void {
     this.#lanes.add(work.message.orderingKey, work)
+    if (work.route?.kind === 'batch') this.#batches.added(work.route)
     this.#pump()
   }
 
@@ -132,22 +139,41 @@ export class Intake {
   /** Starts what may start. */
   #pump(): void {
     while ((this.#valve.open || this.#stopped) && this.#lanes.ready && this.#rate.allows()) {
+      // batches first: they come only as often as they are full or due
+      if (this.#batches.size > 0 && this.#startBatch()) continue
       const taken = this.#lanes.take()
       if (taken === undefined) return
       this.#rate.took(1)
       const { lane, item: work } = taken
       const { goOn } = work
+      work.lane = lane
       if (goOn !== undefined) {
         work.goOn = undefined
         goOn()
-      } else {
-        work.lane = lane
-        void this.#process(work, lane)
-      }
+      } else void this.#process(work)
     }
   }
 
-  async #process(work: Work, lane: Lane<Work>): Promise<void> {
+  #startBatch(): boolean {
+    const next = this.#batches.take()
+    if (next === undefined) return false
+    this.#rate.took(next.taken.length)
+    new Batch(next.route, next.taken, (alone, lanes) => {
+      this.#lanes.finishGroup(
+        lanes,
+        alone.map(({ work, lane }) => ({ item: work, lane })),
+      )
+      // what waits alone came back after the rest was given back
+      this.#release(this.#stopped || this.#valve.refuses ? () => true : isTakenBack)
+    })
+    for (const { item: work, lane } of next.taken) {
+      work.lane = lane
+      void this.#process(work)
+    }
+    return true
+  }
+
+  async #process(work: Work): Promise<void> {
     let settlement = RELEASE
     try {
       if (this.#returned.size > 0) this.#returned.restore(work)
@@ -161,8 +187,11 @@ export class Intake {
       this.#context.bus.logger.error({ service, id, type, reason: reasonOf(error) }, 'delivery failed')
     }
     if (settlement.outcome === 'release' || work.interrupted) this.#returned.remember(work)
+    work.passes = isDone(settlement) || this.#context.options.ackBefore
     work.settle(settlement)
-    this.#lanes.finish(lane)
+    if (work.batch !== undefined) return work.batch.settled(work)
+    // one that was taken back while it waited had left its place
+    if (work.lane !== undefined) this.#lanes.finish(work.lane)
     this.#pump()
   }
 
@@ -186,7 +215,14 @@ export class Intake {
 
   /** Gives back what has not started. */
   #release(leaves: (work: Work) => boolean): void {
-    for (const work of this.#lanes.extract(leaves)) work.settle(RELEASE)
+    for (const work of this.#lanes.extract(leaves)) {
+      const { goOn } = work
+      if (goOn === undefined) work.settle(RELEASE)
+      else {
+        work.goOn = undefined
+        goOn()
+      }
+    }
     this.#pump()
   }
 
@@ -205,4 +241,13 @@ export class Intake {
 
 function isTakenBack({ delivery }: Work): boolean {
   return delivery.recalled.aborted || delivery.signal.aborted
+}
+
+/** What a message is handled together with. */
+function batchOf({ route, alone }: Work): BatchRoute | undefined {
+  return route?.kind === 'batch' && !alone ? route : undefined
+}
+
+function isDone({ outcome }: Settlement): boolean {
+  return outcome === 'ack' || outcome === 'deadLetter'
 }

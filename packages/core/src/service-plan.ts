@@ -77,7 +77,7 @@ export function planService(
         sources: sourcesOf(routes),
         mode,
         ackBefore,
-        maxOpen: windowFor(concurrency, maxWaiting),
+        maxOpen: windowFor(concurrency, maxWaiting, routes),
         maxOpenBytes: SERVICE_DEFAULTS.maxOpenBytes,
         start,
       },
@@ -117,9 +117,10 @@ export function checkCapabilities(
 }
 
 /** The window that handlers are fed from; what is to be seen waiting must fit in it (R10). */
-function windowFor(concurrency: number, maxWaiting: number): number {
+function windowFor(concurrency: number, maxWaiting: number, routes: readonly Route[]): number {
   const waiting = maxWaiting === Infinity ? 0 : concurrency + maxWaiting + 1
-  return Math.max(64, 4 * concurrency, waiting)
+  const batches = routes.map((route) => (route.kind === 'batch' ? 2 * route.size : 0))
+  return Math.max(64, 4 * concurrency, waiting, ...batches)
 }
 
 function checkWaiting(maxWaiting: number): void {

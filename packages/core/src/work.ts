@@ -1,3 +1,4 @@
+import type { Batch, BatchItem } from './batch.ts'
 import type { Route } from './handler.ts'
 import type { Lane } from './lanes.ts'
 import type { MessageInfo } from './message.ts'
@@ -7,7 +8,7 @@ import type { Delivery, Settlement } from './transport.ts'
 import type { WireMessage } from './wire-message.ts'
 
 /** One delivery on its way through the core, from arrival to settlement. */
-export class Work {
+export class Work implements BatchItem<Work> {
   readonly delivery: Delivery
   /** As its sender wrote it, without notes. */
   message: WireMessage
@@ -35,6 +36,12 @@ export class Work {
   /** The last try ended by its time limit. */
   timedOut = false
   lane: Lane<Work> | undefined
+  /** The messages it is handled with, until it leaves them. */
+  batch: Batch<Work> | undefined
+  /** It was in a batch that failed: from now on it is handled by itself. */
+  alone = false
+  /** It came to its end before its batch was handled, so that those of its key behind it may go on. */
+  passes = false
   /** Set while it waits for its turn to go on. */
   goOn: (() => void) | undefined
   /** Called when somebody first looks at the signal of a try. */

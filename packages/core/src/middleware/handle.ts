@@ -1,11 +1,13 @@
-import type { Handler, Responder, Route } from '../handler.ts'
+import { callBatch, type BatchRoute } from '../batch.ts'
+import type { BatchHandler, Handler, Responder, Route } from '../handler.ts'
 import type { IntakeContext } from '../intake-context.ts'
+import { isSettlement } from '../is-settlement.ts'
 import { encode } from '../message.ts'
 import { replyDefinition, signReply } from '../reply.ts'
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 import { contextOf } from './context-of.ts'
-import { isSettlement, type Next, type Outcome } from './step.ts'
+import type { Next, Outcome } from './step.ts'
 
 const ACK: Settlement = Object.freeze({ outcome: 'ack' })
 
@@ -13,10 +15,16 @@ const ACK: Settlement = Object.freeze({ outcome: 'ack' })
 export function handle(context: IntakeContext): Next {
   return (work) => {
     const route = work.route!
+    if (route.kind === 'batch') return batched(work, route, context)
     if (route.kind === 'respond') return respondTo(work, route, context)
     if (route.kind === 'forward') return outcomeOf(route.forward(work.message, contextOf(work, context)))
     return outcomeOf((route.handler as Handler)(work.data as never, contextOf(work, context)))
   }
+}
+
+function batched(work: Work, { handler }: BatchRoute, context: IntakeContext): Outcome {
+  if (work.batch !== undefined) return work.batch.join(work, contextOf(work, context))
+  return callBatch(handler as BatchHandler, [work.data], [contextOf(work, context)]).then(([settlement]) => settlement!)
 }
 
 /** What returns no settlement has done its work. */

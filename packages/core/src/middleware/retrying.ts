@@ -1,5 +1,6 @@
 import pRetry from 'p-retry'
 import type { Overload } from '../overload.ts'
+import { SentAlone, type Batch } from '../batch.ts'
 import type { BackOffs } from '../back-offs.ts'
 import type { IntakeContext } from '../intake-context.ts'
 import { reasonOf, type RetryDecision } from '../retry.ts'
@@ -20,6 +21,7 @@ export interface RetryParts {
 
 type Plan =
   | { readonly do: 'again'; readonly inMs: number; readonly hold: boolean }
+  | { readonly do: 'alone' }
   | { readonly do: 'release' }
   | { readonly do: 'requeue'; readonly inMs: number; readonly counted: boolean }
   | { readonly do: 'deadLetter'; readonly reason: string }
@@ -64,23 +66,30 @@ async function again(parts: RetryParts, work: Work, next: Next, first: unknown):
         retries: Infinity,
         minTimeout: 0,
         async onFailedAttempt() {
+          if (last instanceof SentAlone) {
+            plan = { do: 'alone' }
+            takenBack = !(await work.batch!.alone(work))
+            return
+          }
           work.failures++
           work.lastError = last
           work.firstFailedAtMs ??= clock.nowMs()
           logFailure(parts.context, work, last)
-          parts.valve.line.failed(reasonOf(last))
+          if (work.batch?.countsFor(work) !== false) parts.valve.line.failed(reasonOf(last))
           plan = planOf(parts, work, last, sinceMs)
           work.timedOut = false
+          if (plan.do === 'alone') takenBack = !(await work.batch!.alone(work))
           if (plan.do !== 'again') return
           takenBack = await wait(parts, work, plan)
         },
-        shouldRetry: () => plan.do === 'again' && !takenBack,
+        shouldRetry: () => (plan.do === 'again' || plan.do === 'alone') && !takenBack,
       },
     )
   } catch (error) {
     if (!(error instanceof Failure)) throw error
   }
-  if (takenBack || work.delivery.recalled.aborted) plan = plan.do === 'again' ? { do: 'release' } : plan
+  if (takenBack || work.delivery.recalled.aborted)
+    plan = plan.do === 'again' || plan.do === 'alone' ? { do: 'release' } : plan
   if (plan.do === 'requeue') {
     const { setbacks } = parts
     if (plan.counted) return setbacks.requeue(work, plan.inMs, reasonOf(last))
@@ -114,8 +123,12 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
   } catch (broken) {
     decision = { deadLetter: `the retry policy threw ${reasonOf(broken)}` }
   }
+  if (work.batch !== undefined) {
+    const plan = planInBatch(work.batch, work, decision, error, valve)
+    if (plan !== undefined) return plan
+  }
   if ('deadLetter' in decision) return { do: 'deadLetter', reason: decision.deadLetter }
-  if (work.delivery.signal.aborted || work.delivery.recalled.aborted) return { do: 'release' }
+  if (isTakenBack(work)) return { do: 'release' }
   if ('stopTheLine' in decision) {
     const told = valve.stopTheLine(reasonOf(error))
     return told === 'release' ? { do: 'release' } : { do: 'again', inMs: told.waitMs, hold: false }
@@ -136,6 +149,31 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
   work.tries = 1
   work.notes = { ...work.notes, rounds: rounds + 1 }
   return { do: 'again', inMs: decision.requeueInMs, hold: true }
+}
+
+/** In a batch nobody knows whose fault a failure was; and nobody in it waits, or the others would wait too. */
+function planInBatch(
+  batch: Batch<Work>,
+  work: Work,
+  decision: RetryDecision,
+  error: unknown,
+  valve: Valve,
+): Plan | undefined {
+  if (!batch.shared && ('deadLetter' in decision || 'requeueInMs' in decision)) {
+    work.passes = 'deadLetter' in decision
+    batch.absent(work)
+    return undefined
+  }
+  if (isTakenBack(work)) return { do: 'release' }
+  if ('stopTheLine' in decision) {
+    return valve.stopTheLine(reasonOf(error)) === 'release' ? { do: 'release' } : { do: 'alone' }
+  }
+  if (valve.line.state === 'stopped' && valve.whileStopped() === 'release') return { do: 'release' }
+  return { do: 'alone' }
+}
+
+function isTakenBack({ delivery: { recalled, signal } }: Work): boolean {
+  return recalled.aborted || signal.aborted
 }
 
 /** An open circuit holds nothing open: what can come back later goes, and is known when it comes. */

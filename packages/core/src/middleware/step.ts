@@ -10,11 +10,6 @@ export type Next = (work: Work) => Outcome
 /** One function around the delivery: it looks, waits, or answers in place of `next`. */
 export type Step = (work: Work, next: Next) => Outcome
 
-/** Whether a handler or middleware said how the delivery ends. */
-export function isSettlement(given: unknown): given is Settlement {
-  return typeof (given as { outcome?: unknown } | null | undefined)?.outcome === 'string'
-}
-
 /** One way out of many steps, outermost first. */
 export function compose(steps: readonly Step[], last: Next): Next {
   return steps.reduceRight<Next>((next, step) => (work) => step(work, next), last)

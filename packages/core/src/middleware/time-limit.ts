@@ -27,11 +27,15 @@ function limited(work: Work, outcome: Promise<Settlement>, timeoutMs: number, ti
   return new Promise((resolve, reject) => {
     let error: TimeoutError | undefined
     let over = false
-    let cancel = timers.schedule(() => {
+    const timeOut = () => {
       const text = `handler of "${work.message.type}" not done within ${timeoutMs} ms: make it faster or raise handlerTimeoutMs`
-      error = new TimeoutError(text)
+      return new TimeoutError(text)
+    }
+    let cancel = timers.schedule(() => {
+      error = timeOut()
       work.timedOut = true
       work.abort(error)
+      work.batch?.timeOut(error)
       // a second run beside one that still goes on is what order must not see, so it gets time to end
       cancel = timers.schedule(() => {
         end()
@@ -48,6 +52,8 @@ function limited(work: Work, outcome: Promise<Settlement>, timeoutMs: number, ti
     outcome.then(
       (settlement) => {
         end()
+        // a batch has one time limit, whose end another of its messages may have seen first
+        if (work.timedOut) error ??= timeOut()
         if (error === undefined) resolve(settlement)
         else reject(error)
       },

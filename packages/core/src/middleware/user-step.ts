@@ -1,9 +1,10 @@
 import type { IntakeContext } from '../intake-context.ts'
+import { isSettlement } from '../is-settlement.ts'
 import type { Settlement } from '../transport.ts'
 import type { Work } from '../work.ts'
 import { contextOf } from './context-of.ts'
 import type { IncomingDelivery, Middleware } from './middleware.ts'
-import { isSettlement, type Next, type Step } from './step.ts'
+import type { Next, Step } from './step.ts'
 
 /** A user's middleware as a step. */
 export function userStep(middleware: Middleware, context: IntakeContext): Step {
