@@ -51,13 +51,14 @@ export class HarnessRecord {
 
   describePublished(): string {
     const refused = this.#refused === 0 ? '' : `; ${this.#refused} were refused`
-    return `published: ${list(this.published.map(({ message }) => `"${message.type}"`))}${refused}`
+    const failed = this.#settled.filter(({ outcome }) => outcome !== 'ack')
+    const ends = failed.length === 0 ? '' : `; not handled: ${list(failed.map(nameOf))}`
+    return `published: ${list(this.published.map(({ message }) => `"${message.type}"`))}${refused}${ends}`
   }
 
   describeHandled(service: string): string {
-    const of = (wanted: boolean) =>
-      this.#settled.filter((seen) => wanted === this.handledBy(service).includes(seen)).map(nameOf)
-    return `handled by "${service}": ${list(of(true))}; otherwise settled: ${list(of(false))}; ${this.describePublished()}`
+    const handled = this.handledBy(service).map(({ message }) => `"${message.type}"`)
+    return `handled by "${service}": ${list(handled)}; ${this.describePublished()}`
   }
 
   async describeOpen(): Promise<string> {
@@ -122,7 +123,7 @@ export class HarnessRecord {
 }
 
 function nameOf({ message, service, outcome }: Settled): string {
-  return outcome === 'ack' ? `"${message.type}" in "${service}"` : `"${message.type}" in "${service}" (${outcome})`
+  return `"${message.type}" in "${service}" (${outcome})`
 }
 
 /** Each different name with how often it came, in order of the first time. */

@@ -72,7 +72,7 @@ describe('the harness', () => {
     )
     const missing = await harness.handled('billing', Booked).catch((error: Error) => error.message)
     expect(missing).toMatch(
-      /for "rental.booked" to be handled by "billing"; handled by "billing": "rental.billed" in "billing"/,
+      /for "rental.booked" to be handled by "billing"; handled by "billing": "rental.billed"; published: /,
     )
     expect(missing).toMatch(/the next timer is \d+ ms away: await harness.clock.advance/)
     await expect(harness.settled()).rejects.toThrow(
@@ -107,7 +107,7 @@ describe('the harness', () => {
     await harness.bus.send(Remind, { id: 'r-1' })
     await harness.settled()
     await expect(harness.handled('mail', Remind)).rejects.toThrow(
-      /otherwise settled: "rental.remind" in "mail" \(deadLetter\)/,
+      /not handled: "rental.remind" in "mail" \(deadLetter\)/,
     )
   })
 
