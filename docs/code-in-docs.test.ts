@@ -7,7 +7,10 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const CODE_FROM = /<!-- code: (\S+) -->\n+```ts\n([\s\S]*?)```/g
 
 /** Every `<!-- code: file -->` block of the docs must be the file's text, or its `#region example`. */
-const blocks = globSync(['README.md', 'docs/**/*.md', 'packages/*/README.md'], { cwd: root }).flatMap((page) =>
+const blocks = globSync(['README.md', 'docs/**/*.md', 'packages/*/README.md'], {
+  cwd: root,
+  exclude: ['docs/reference/api/**'],
+}).flatMap((page) =>
   [...readFileSync(join(root, page), 'utf8').matchAll(CODE_FROM)].map(([, file, code]) => ({
     page,
     code: code!,
