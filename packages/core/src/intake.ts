@@ -189,6 +189,7 @@ export class Intake {
     if (settlement.outcome === 'release' || work.interrupted) this.#returned.remember(work)
     work.passes = isDone(settlement) || this.#context.options.ackBefore
     work.settle(settlement)
+    if (settlement.outcome === 'release') this.#releaseBehind(work)
     if (work.batch !== undefined) return work.batch.settled(work)
     // one that was taken back while it waited had left its place
     if (work.lane !== undefined) this.#lanes.finish(work.lane)
@@ -224,6 +225,12 @@ export class Intake {
       }
     }
     this.#pump()
+  }
+
+  /** The carrier recalls what is behind a released message of a key, but its word may come after their turn (R14). */
+  #releaseBehind({ message: { orderingKey } }: Work): void {
+    if (orderingKey === undefined || !this.#context.options.ordered) return
+    this.#release(({ message }) => message.orderingKey === orderingKey)
   }
 
   /** What was taken back is not started, and what waits between two tries ends. */
