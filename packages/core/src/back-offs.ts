@@ -36,12 +36,17 @@ export class BackOffs {
     this.#lanes.suspend()
     await new Promise<void>((resolve) => {
       const again = () => {
-        work.goOn = resolve
+        work.goOn = () => {
+          this.#waiting.delete(work)
+          resolve()
+        }
         this.#lanes.resume(work.lane!, work)
         this.#pump()
       }
       const cancel = delayMs > 0 ? this.#context.bus.ports.timers.schedule(again, delayMs) : undefined
       this.#waiting.set(work, () => {
+        // at once: soft and hard signal may come in the same turn, and its place is taken only once
+        this.#waiting.delete(work)
         cancel?.()
         work.goOn = undefined
         this.#lanes.resumeNow(work)
@@ -50,7 +55,6 @@ export class BackOffs {
       if (cancel === undefined) again()
       else this.#pump()
     })
-    this.#waiting.delete(work)
     recalled.throwIfAborted()
     signal.throwIfAborted()
   }

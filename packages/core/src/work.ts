@@ -1,4 +1,5 @@
 import type { Batch, BatchItem } from './batch.ts'
+import { ClosedError } from './errors.ts'
 import type { Route } from './handler.ts'
 import type { Lane } from './lanes.ts'
 import type { MessageInfo } from './message.ts'
@@ -47,6 +48,7 @@ export class Work implements BatchItem<Work> {
   /** Called when somebody first looks at the signal of a try. */
   onWatched: (() => void) | undefined
   readonly #settle: (settlement: Settlement) => void
+  #try = 0
   #controller: AbortController | undefined
   #aborted: Error | undefined
   #unlink: (() => void) | undefined
@@ -70,8 +72,15 @@ export class Work implements BatchItem<Work> {
     return this.failuresBefore + this.failures + 1
   }
 
-  /** For the handler; made only when somebody looks at it. */
-  get signal(): AbortSignal {
+  /** Names the try under way, for `signalOf`. */
+  get currentTry(): number {
+    return this.#try
+  }
+
+  /** The signal of one try; made only when somebody looks at it. */
+  signalOf(tried: number): AbortSignal {
+    // a handler that outlived its try must not take the signal of the next one for its own
+    if (tried !== this.#try) return AbortSignal.abort(new ClosedError('this try of the message is over'))
     if (this.#controller === undefined) {
       const controller = (this.#controller = new AbortController())
       const hard = this.delivery.signal
@@ -99,6 +108,7 @@ export class Work implements BatchItem<Work> {
     this.#unlink = undefined
     this.#controller = undefined
     this.#aborted = undefined
+    this.#try++
   }
 
   settle(settlement: Settlement): void {

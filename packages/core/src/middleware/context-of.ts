@@ -18,11 +18,13 @@ class WorkContext implements Context {
   // plain and not #private: whoever adds something makes an object that inherits from this one
   protected readonly work: Work
   protected readonly context: IntakeContext
+  protected readonly tried: number
 
   constructor(work: Work, context: IntakeContext) {
     this.attempt = work.attempt
     this.work = work
     this.context = context
+    this.tried = work.currentTry
   }
 
   get message(): MessageInfo {
@@ -34,7 +36,7 @@ class WorkContext implements Context {
   }
 
   get signal(): AbortSignal {
-    return this.work.signal
+    return this.work.signalOf(this.tried)
   }
 
   get logger(): Logger {
