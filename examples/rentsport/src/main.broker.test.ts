@@ -6,6 +6,7 @@ import { eventually, runRentSport, type RunningRentSport } from './test-rentspor
 import {
   everythingHandledOnce,
   killInTheMiddleOfTen,
+  availabilityGathered,
   quoteAnswered,
   rent,
   statusesLive,
@@ -22,6 +23,7 @@ test('over RabbitMQ and Kafka: the same, and others read the contracts with thei
   await contractsOnTheWire(system)
   await foreignNotifications(system)
   await quoteAnswered(system)
+  await availabilityGathered(system)
   await statusesLive(system)
   await everythingHandledOnce(system, await killInTheMiddleOfTen(system))
   await stopsCleanly(system)

@@ -2,6 +2,7 @@ import { test } from 'vitest'
 import { freePort } from './supervisor/ports.ts'
 import { runRentSport } from './test-rentsport.ts'
 import {
+  availabilityGathered,
   everythingHandledOnce,
   killInTheMiddleOfTen,
   paysFromOutside,
@@ -17,6 +18,7 @@ test('without brokers: live statuses, a killed backend, each payment final once,
   const grpcPort = await freePort()
   await using system = await runRentSport({ CLOCK_SPEED, GRPC_PORT: String(grpcPort) })
   await quoteAnswered(system)
+  await availabilityGathered(system)
   await paysFromOutside(system, `127.0.0.1:${grpcPort}`)
   await statusesLive(system)
   await everythingHandledOnce(system, await killInTheMiddleOfTen(system))

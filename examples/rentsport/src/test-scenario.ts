@@ -145,6 +145,21 @@ export async function quoteAnswered(system: RunningRentSport): Promise<void> {
   })
 }
 
+/** Web asks all branches at once. */
+export async function availabilityGathered(system: RunningRentSport): Promise<void> {
+  const { branches, unknown } = (await system.get('/api/availability?category=kayak')) as {
+    branches: { owner_id: number; units_free: number }[]
+    unknown: number[]
+  }
+  expect(unknown).toEqual([])
+  expect(branches.map(({ owner_id, units_free }) => [owner_id, units_free > 0])).toEqual([
+    [101, false],
+    [102, false],
+    [103, true],
+    [104, false],
+  ])
+}
+
 export async function stopsCleanly(system: RunningRentSport): Promise<void> {
   const { pids } = await system.health()
   const startedMs = Date.now()

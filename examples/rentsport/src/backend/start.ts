@@ -5,6 +5,7 @@ import { QuotePrice } from '../contracts/requests.ts'
 import { openDatabase } from '../database/open.ts'
 import { createPayments } from '../payments/payments.ts'
 import { servePayments } from '../payments/serve-payments.ts'
+import { openBranches } from '../rentals/branches.ts'
 import { startExpiryWatch } from '../rentals/expiry-watch.ts'
 import { quotePrice } from '../rentals/quote.ts'
 import { settleRental } from '../rentals/settle.ts'
@@ -55,6 +56,7 @@ export async function startBackend(options: BackendOptions): Promise<ChildRoom> 
       return { equipment_id, days, ...price }
     }),
   ])
+  await openBranches(bus, db)
   starting.use(startExpiryWatch({ db, outbox, logger }))
   const server = await servePayments({ payments, host, port: grpcPort, logger })
   starting.defer(() => server.stop({ drainTimeoutMs: 1_000 }))

@@ -9,3 +9,11 @@ export const QuotePrice = defineRequest('pricing.quote', {
   destination: { name: 'rentsport.pricing', transport: 'amqp' },
   ttlMs: 10_000,
 })
+
+/** How much of a category a branch has free; asked of all branches at once, each answers for itself. */
+export const CountFree = defineRequest('branch.count-free', {
+  schema: z.object({ category: z.string().min(1).max(50) }),
+  reply: z.object({ owner_id: integerId, units_free: z.int().min(0) }),
+  destination: { name: 'rentsport.branches', transport: 'amqp' },
+  ttlMs: 10_000,
+})

@@ -10,6 +10,7 @@ import { migrateAll } from '../database/migrate.ts'
 import { openDatabase, type Database } from '../database/open.ts'
 import { processLogger } from '../log.ts'
 import { startNotifications } from '../notifications/room.ts'
+import { askBranches } from '../rentals/branches.ts'
 import { startBusinessClock } from '../rentals/business-time.ts'
 import { unknownEquipment } from '../rentals/refusal.ts'
 import { quotePrice } from '../rentals/quote.ts'
@@ -100,6 +101,7 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
       payments,
       logger,
       quote: rooms.quote,
+      availability: rooms.availability,
       parked: rooms.parked,
       health,
       pageFolder: PAGE_FOLDER,
@@ -169,6 +171,7 @@ async function startRooms(config: Config, database: Database, logger: Logger, st
       )
       return { amount_minor, currency }
     },
+    availability: (category: string) => askBranches(bus, db, category),
     health: () => watches.flatMap((watch) => watch.report()),
   }
 }

@@ -24,6 +24,7 @@ beforeAll(async () => {
       charges: () => Promise.resolve([]),
     },
     quote: (_, days) => Promise.resolve(priceOf({ price_per_day_minor: 100, currency: 'RUB' }, days)),
+    availability: () => Promise.resolve({ branches: [{ owner_id: 101, units_free: 3 }], unknown: [102] }),
     async *parked() {},
     health: () => [{ part: 'database', state: 'down', sinceMs: 0, reason: 'gone' }],
     pageFolder: '/nowhere',
@@ -98,6 +99,8 @@ test.each([
   '/api/payments/unknown/events',
   '/api/payments/%00/events',
   '/api/quote?equipment_id=1&days=0',
+  '/api/availability',
+  `/api/availability?category=${'x'.repeat(60)}`,
   '/api/nothing',
   '/page/..%2f..%2fpackage.json',
 ])('GET %s is a typed refusal', async (path) => {
@@ -122,6 +125,7 @@ test('health says which part fails, why and since when', async () => {
 test('the description of the API holds every route', async () => {
   const { paths } = (await (await app.request('/openapi.json')).json()) as { paths: object }
   expect(Object.keys(paths).sort()).toEqual([
+    '/api/availability',
     '/api/charges',
     '/api/equipment',
     '/api/equipment/{id}/maintenance',

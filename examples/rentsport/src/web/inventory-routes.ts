@@ -2,13 +2,13 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { z } from '@hono/zod-openapi'
 import { askForMaintenance } from '../rentals/maintenance.ts'
 import { createRoute, inputRefusals, json, refusal } from './answers.ts'
-import { equipment, idParameter, user } from './schemas.ts'
+import { availability, availabilityQuery, equipment, idParameter, user } from './schemas.ts'
 import type { WebServices } from './services.ts'
 
 const tags = ['inventory']
 
 /** The catalogue, its people, and maintenance. */
-export function inventoryRoutes(app: OpenAPIHono, { database: { db }, outbox }: WebServices): void {
+export function inventoryRoutes(app: OpenAPIHono, { database: { db }, outbox, availability: ask }: WebServices): void {
   app.openapi(
     createRoute({
       method: 'get',
@@ -44,6 +44,22 @@ export function inventoryRoutes(app: OpenAPIHono, { database: { db }, outbox }: 
         }),
         200,
       )
+    },
+  )
+
+  app.openapi(
+    createRoute({
+      method: 'get',
+      path: '/api/availability',
+      tags,
+      summary: 'What is free of a category, asked of all branches at once; who is late is named',
+      request: { query: availabilityQuery },
+      responses: { 200: json(availability, 'What the branches answered in time'), ...inputRefusals },
+    }),
+    async (context) => {
+      const { category } = context.req.valid('query')
+      const { branches, unknown } = await ask(category)
+      return context.json({ category, branches: [...branches], unknown: [...unknown] }, 200)
     },
   )
 

@@ -31,6 +31,10 @@ export const quoteQuery = z.object({
   days: wholeNumber(3).openapi({ param: { name: 'days', in: 'query' } }),
 })
 
+export const availabilityQuery = z.object({
+  category: text(50).openapi({ param: { name: 'category', in: 'query' }, example: 'ski' }),
+})
+
 export const rentalOrder = z
   .object({
     equipment_id: integerId,
@@ -89,6 +93,15 @@ export const rental = z
 export const quote = z
   .object({ equipment_id: z.int(), days: z.int(), amount_minor: minorUnits, currency })
   .openapi('Quote')
+
+export const availability = z
+  .object({
+    category: z.string(),
+    branches: z.array(z.object({ owner_id: z.int(), units_free: z.int() })),
+    /** Owners whose branch did not answer in time. */
+    unknown: z.array(z.int()),
+  })
+  .openapi('Availability')
 
 export const charge = z
   .object({ payment_id: z.string(), amount_minor: minorUnits, currency: z.string(), at: timestamp })

@@ -4,6 +4,7 @@ import type { Database } from '../database/open.ts'
 import type { PartReport } from '../supervisor/part-state.ts'
 import type { RentalOutbox } from '../rentals/rental-outbox.ts'
 import type { RegisterPayment, Rental } from '../rentals/book.ts'
+import type { Availability } from '../rentals/branches.ts'
 import type { Price } from '../rentals/price.ts'
 
 /** A status as it goes to the page; `number` counts those of one payment from 1. */
@@ -37,6 +38,7 @@ export interface WebServices {
   readonly payments: PaymentService
   readonly logger: Logger
   quote(equipmentId: number, days: number): Promise<Price>
+  availability(category: string): Promise<Availability>
   parked(): AsyncIterable<ParkedMessage>
   health(): readonly PartReport[]
   /** Built page and its index. */
