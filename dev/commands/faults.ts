@@ -4,7 +4,7 @@ import { say } from '../bootstrap/paths.mjs'
 import '../faults/resolve-sources.ts'
 
 const HELP = `npm run faults -- [options]
-  --transport  amqp, amqp-newest, postgres; several with commas      default: amqp,postgres
+  --transport  amqp, amqp-newest, kafka, postgres; several with commas      default: amqp,postgres
   --cases      such as 39,47-60                                      default: 39,43,45,47-60
   --seed       repeats the choices of a run
   --volume     messages of the biggest case                          default: 5000
@@ -29,6 +29,7 @@ const { PATIENCE } = await import('../faults/rig.ts')
 const rigs = {
   amqp: async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig(),
   'amqp-newest': async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig('newest'),
+  kafka: async () => (await import('../faults/kafka.ts')).kafkaRig(),
   postgres: async () => (await import('../faults/postgres.ts')).postgresRig(),
 }
 
