@@ -53,6 +53,8 @@ async function run(transport: string): Promise<boolean> {
     volume: Number(values.volume),
     faultMs: 1_000 * Number(values['fault-s']),
     soakMs: 1_000 * Number(values['soak-s']),
+    onResult: ({ id, outcome, durationMs }) =>
+      say(`${transport} ${id} ${outcome} (${Math.round(durationMs / 1_000)} s)`),
     ...(values.seed !== undefined && { seed: Number(values.seed) }),
   })
   console.log(reportText(report))

@@ -15,7 +15,7 @@ const ANSWER_MS = 5_000
 /** PostgreSQL as a carrier on a cluster of its own. */
 export async function postgresRig(): Promise<FaultRig> {
   const server = await startPostgres({ direct: true })
-  const administrator = new pg.Pool({ connectionString: server.url, max: 2 })
+  const administrator = new pg.Pool({ connectionString: server.url, max: 1, idleTimeoutMillis: 500 })
   administrator.on('error', () => {})
   await migrate({ pool: administrator })
   await administrator.query('create role suite superuser login')

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { ConfigError } from '../errors.ts'
 import type { Transport } from '../transport.ts'
+import type { CaseResult } from './case-result.ts'
 import type { FaultHooks } from './fault-hooks.ts'
 import type { SuiteRunner } from './runner.ts'
 
@@ -54,6 +55,8 @@ export interface CasesOptions {
   readonly faultMs?: number | undefined
   /** How long members come and go, and how long the soak goes on. @default 30_000 (milliseconds) */
   readonly soakMs?: number | undefined
+  /** Told of each case as it ends. @default nobody */
+  readonly onResult?: ((result: CaseResult) => void) | undefined
   /** A wait fails after this time without any event. @default 15_000 (milliseconds) */
   readonly idleTimeoutMs?: number | undefined
   /** A case fails after this time, whatever happens. @default 120_000 (milliseconds) */
@@ -82,6 +85,7 @@ export interface ResolvedOptions {
   readonly create: () => Transport | Promise<Transport>
   readonly hooks: SuiteHooks
   readonly noConnection: boolean
+  readonly onResult: (result: CaseResult) => void
   readonly secrets: readonly string[]
   readonly logLines: readonly string[]
   readonly seed: number
@@ -132,6 +136,7 @@ export function resolveOptions(options: CasesOptions): ResolvedOptions {
     create,
     hooks,
     noConnection,
+    onResult: options.onResult ?? (() => {}),
     secrets,
     logLines,
     seed: options.seed ?? givenSeed(),

@@ -50,6 +50,7 @@ export class CaseRun {
     this.#handles ??= openHandles()
     const started = runCase(suiteCase, this.#setup).then((result) => {
       this.#results.set(result.id, result)
+      this.options.onResult(result)
       return result
     })
     this.#started.set(suiteCase.id, started)
