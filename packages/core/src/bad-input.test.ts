@@ -293,6 +293,29 @@ describe('whatever comes', () => {
     )
   })
 
+  it('the depth of JSON is measured as it is, whatever its strings hold', () => {
+    const depthOf = (data: unknown): number =>
+      typeof data !== 'object' || data === null ? 0 : 1 + Math.max(0, ...Object.values(data).map(depthOf))
+    const text = fc.string({ unit: fc.constantFrom('[', ']', '{', '}', '"', '\\', 'a'), maxLength: 6 })
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof(
+        { maxDepth: 8, withCrossShrink: true },
+        text,
+        fc.array(tie('tree'), { maxLength: 3 }),
+        fc.dictionary(text, tie('tree'), { maxKeys: 2 }),
+      ),
+    }))
+    fc.assert(
+      fc.property(tree, fc.integer({ min: 1, max: 6 }), (data, maxDepth) => {
+        const limited = jsonCodec({ maxDepth })
+        const body = json.encode(data)
+        if (depthOf(data) > maxDepth) expect(() => limited.decode(body)).toThrow(/deeper/)
+        else expect(limited.decode(body)).toEqual(JSON.parse(JSON.stringify(data)))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
   it('limits of one’s own hold on both ways, and bad ones are refused', () => {
     const small = jsonCodec({ maxBodyBytes: 20, maxDepth: 2 })
     expect(small.decode(small.encode([[1]]))).toEqual([[1]])

@@ -36,24 +36,28 @@ export function jsonCodec(options: JsonOptions = {}): Codec {
   for (const [field, value] of Object.entries({ maxBodyBytes, maxDepth })) {
     if (!(value >= 1)) throw new ConfigError(`${field} of the codec is ${value}: give a number from 1`)
   }
-  // the same for both ways, so that what is written can be read
-  const check = (body: Uint8Array): Uint8Array => {
-    checkBodyBytes(body, maxBodyBytes)
-    if (isDeeper(body, maxDepth)) throw new CodecError(`JSON is nested deeper than ${maxDepth}: raise maxDepth`)
-    return body
-  }
+  const tooDeep = () => new CodecError(`JSON is nested deeper than ${maxDepth}: raise maxDepth`)
+  // the same limits for both ways, so that what is written can be read
   return Object.freeze({
     contentType: 'application/json',
-    // out of Node's pool: five times faster than an array of its own
-    encode: (data: unknown) => check(Buffer.from(write(data))),
+    encode(data: unknown): Uint8Array {
+      const text = write(data)
+      if (isDeeper(text, maxDepth)) throw tooDeep()
+      // out of Node's pool: five times faster than an array of its own
+      const body = Buffer.from(text)
+      checkBodyBytes(body, maxBodyBytes)
+      return body
+    },
     decode(body: Uint8Array): unknown {
-      check(body)
+      checkBodyBytes(body, maxBodyBytes)
       // the parser's own error quotes the text, so it is not passed on: a payload must not reach a log
       try {
-        return JSON.parse(decoder.decode(body))
+        const text = decoder.decode(body)
+        if (!isDeeper(text, maxDepth)) return JSON.parse(text)
       } catch {
         throw new CodecError(`body of ${body.byteLength} bytes is not JSON in UTF-8`)
       }
+      throw tooDeep()
     },
   })
 }
@@ -84,20 +88,37 @@ function write(data: unknown): string {
   return text
 }
 
-/** Each level takes a byte to open and one to close, so that most bodies need no look. */
-function isDeeper(body: Uint8Array, maxDepth: number): boolean {
-  if (body.byteLength < 2 * maxDepth) return false
-  let depth = 0
-  let inText = false
-  for (let index = 0; index < body.byteLength; index++) {
-    const byte = body[index]
-    if (inText) {
-      if (byte === 0x5c) index++
-      else if (byte === 0x22) inText = false
-    } else if (byte === 0x22) inText = true
-    else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > maxDepth) return true
-    } else if (byte === 0x5d || byte === 0x7d) depth--
+/** Each level takes one character to open and one to close, so that most texts need no look, and others a quick one. */
+function isDeeper(text: string, maxDepth: number): boolean {
+  if (text.length < 2 * maxDepth) return false
+  let opened = 0
+  for (const open of ['{', '[']) {
+    for (let at = text.indexOf(open); at >= 0; at = text.indexOf(open, at + 1)) {
+      if (++opened > maxDepth) return nestsDeeper(text, maxDepth)
+    }
   }
   return false
+}
+
+/** By the brackets that stand in no string; those are leapt over. */
+function nestsDeeper(text: string, maxDepth: number): boolean {
+  let depth = 0
+  for (let index = 0; index < text.length; index++) {
+    const character = text.charCodeAt(index)
+    if (character === 0x22) index = endOfString(text, index)
+    // [ and { differ in one bit, as do ] and }
+    else if ((character | 0x20) === 0x7b && ++depth > maxDepth) return true
+    else if ((character | 0x20) === 0x7d) depth--
+  }
+  return false
+}
+
+/** Where the quote stands that ends the string, which is not behind an odd number of backslashes; or the end of the text. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let before = end
+    while (text.charCodeAt(before - 1) === 0x5c) before--
+    if ((end - before) % 2 === 0) return end
+  }
+  return text.length
 }
