@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { execute } from '../servers/execute.ts'
+import { checkUserTypes, USER_TYPES_NEED } from './user-types.ts'
 
 export interface Packed {
   readonly name: string
@@ -14,7 +15,8 @@ export interface Packed {
 }
 
 /**
- * Installs the tarballs in an empty project, then imports and requires each entry and runs each command there.
+ * Installs the tarballs in an empty project, then imports and requires each entry, compiles what a user writes, and runs
+ * each command there.
  * @returns what went wrong
  */
 export async function tryAsStranger(packed: readonly Packed[], folder: string): Promise<string[]> {
@@ -35,16 +37,15 @@ export async function tryAsStranger(packed: readonly Packed[], folder: string): 
   const peers = Object.assign({}, ...packed.map(({ manifest }) => manifest.peerDependencies)) as Record<string, string>
   // without optional peers: only a subpath may ask for one, and only for one that its package names
   const waiting = await missingPeers(project, importable, Object.keys(peers))
-  const wanted = waiting.map((peer) => `${peer}@${peers[peer]}`)
-  if (wanted.length > 0) {
-    await execute('npm', ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', ...wanted], {
-      cwd: project,
-    })
-  }
+  const wanted = [...waiting.map((peer) => `${peer}@${peers[peer]}`), ...USER_TYPES_NEED]
+  await execute('npm', ['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', ...wanted], {
+    cwd: project,
+  })
   writeFileSync(join(project, 'esm.mjs'), importable.map(esmLine).join(''))
   writeFileSync(join(project, 'cjs.cjs'), importable.map(cjsLine).join(''))
   const commands = packed.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}))
   const attempts = [
+    checkUserTypes(project),
     execute(process.execPath, ['esm.mjs'], { cwd: project }),
     execute(process.execPath, ['cjs.cjs'], { cwd: project }),
     ...commands.map((command) => execute(join(project, 'node_modules/.bin', command), ['--help'], { cwd: project })),
