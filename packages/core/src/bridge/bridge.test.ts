@@ -44,6 +44,15 @@ function message(given: Partial<WireMessage> = {}): WireMessage {
   }
 }
 
+/** With bytes as bytes: a carrier may hand them out as Buffers. */
+function plain(message: WireMessage): WireMessage {
+  const headers = Object.create(null) as Record<string, string | Uint8Array>
+  for (const [name, value] of Object.entries(message.headers)) {
+    headers[name] = typeof value === 'string' ? value : Uint8Array.from(value)
+  }
+  return { ...message, headers, body: message.body && Uint8Array.from(message.body) }
+}
+
 /** All that a topic or queue gets, as it travels. */
 async function watch(transport: Transport, kind: 'topic' | 'queue', name: string) {
   const seen: WireMessage[] = []
@@ -58,7 +67,7 @@ async function watch(transport: Transport, kind: 'topic' | 'queue', name: string
       start: 'earliest',
     },
     async ({ message }: Delivery) => {
-      seen.push(message)
+      seen.push(plain(message))
       return { outcome: 'ack' }
     },
   )
@@ -351,21 +360,6 @@ describe('a bridge that ends', () => {
     await time.settle()
     expect(seen.map(({ id }) => id)).toEqual(['m-1'])
     expect(await running.ended).toBeUndefined()
-  })
-
-  it('pauses, resumes and changes its concurrency as a service does', async () => {
-    const { time, from, far, open } = banks()
-    const { seen } = await watch(far, 'topic', 'rentals')
-    const running = await open()
-    running.pause()
-    running.setConcurrency(1)
-    await put(from, message())
-    await time.settle()
-    expect(seen).toEqual([])
-    running.resume()
-    await time.settle()
-    expect(seen).toHaveLength(1)
-    await running.stop()
   })
 })
 
