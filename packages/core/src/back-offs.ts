@@ -49,12 +49,14 @@ export class BackOffs {
         this.#waiting.delete(work)
         cancel?.()
         work.goOn = undefined
+        work.givenBack = true
         this.#lanes.resumeNow(work)
         resolve()
       })
       if (cancel === undefined) again()
       else this.#pump()
     })
+    if (work.givenBack) throw new Error('given back while it waited')
     recalled.throwIfAborted()
     signal.throwIfAborted()
   }

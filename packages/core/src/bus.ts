@@ -54,6 +54,12 @@ export interface ServiceOptions {
    * @default Infinity: as much as the window holds
    */
   readonly maxWaiting?: number | undefined
+  /**
+   * How often a message may be open in a process that dies. From then on it is opened alone, with nothing else running or
+   * waiting here; when it ends its process once more it is given up on. Needs a carrier that counts it.
+   * @default 3
+   */
+  readonly maxCrashes?: number | undefined
   /** @default 30_000 (milliseconds) */
   readonly handlerTimeoutMs?: number | undefined
   /** @default the bus's */

@@ -265,6 +265,7 @@ class TransportBus implements Bus {
         concurrency: options.concurrency ?? SERVICE_DEFAULTS.concurrency,
         circuit: resolveCircuit(options.circuit),
         bucket,
+        maxCrashes: options.maxCrashes ?? SERVICE_DEFAULTS.maxCrashes,
         maxWaiting: options.maxWaiting ?? SERVICE_DEFAULTS.maxWaiting,
         handlerTimeoutMs,
         maxOpen: wanted.maxOpen,

@@ -24,6 +24,8 @@ export interface IntakeOptions {
   readonly handlerTimeoutMs: number
   readonly maxOpen: number
   readonly ordered: boolean
+  /** Beyond it a message that ended its process is given up on. */
+  readonly maxCrashes: number
   readonly ackBefore: boolean
   readonly retry: RetryPolicy
   /** The bus's, then the service's own. */

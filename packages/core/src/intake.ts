@@ -12,6 +12,7 @@ import { Overload } from './overload.ts'
 import { RateGate } from './rate-limit.ts'
 import { reasonOf } from './retry.ts'
 import { Returned } from './returned.ts'
+import { Solo } from './solo.ts'
 import { RouteTable } from './route-table.ts'
 import { Setbacks } from './setbacks.ts'
 import type { Delivery, PartHealth, Settlement, Subscription } from './transport.ts'
@@ -33,6 +34,7 @@ export class Intake {
   readonly #observe: Step
   readonly #overload: Overload
   readonly #rate: RateGate
+  readonly #solo: Solo
   readonly #batches: GatheringBatches
   readonly #returned = new Returned()
   readonly #handle: Next
@@ -45,6 +47,16 @@ export class Intake {
     const context = (this.#context = new IntakeContext(options, bus))
     this.#concurrency = options.concurrency
     this.#routes = new RouteTable(options.routes, options.assume)
+    this.#solo = new Solo(context, () => this.#lanes.running, {
+      close: () => {
+        this.#valve.hold()
+        this.#backOffs.end(() => true)
+      },
+      reopen: () => {
+        this.#valve.letGo()
+        this.#pump()
+      },
+    })
     const batches = options.routes.filter((route) => route.kind === 'batch')
     this.#lanes = batches.length === 0 ? new Lanes(options.concurrency) : new Lanes(options.concurrency, batchOf)
     this.#batches = new GatheringBatches(batches, this.#lanes, bus.ports.timers, () => this.#pump())
@@ -124,8 +136,9 @@ export class Intake {
   }
 
   #enter(work: Work): void {
+    work.alone = this.#solo.suspects(work)
     this.#lanes.add(work.message.orderingKey, work)
-    if (work.route?.kind === 'batch') this.#batches.added(work.route)
+    if (work.route?.kind === 'batch' && !work.alone) this.#batches.added(work.route)
     this.#pump()
   }
 
@@ -138,7 +151,11 @@ export class Intake {
 
   /** Starts what may start. */
   #pump(): void {
-    while ((this.#valve.open || this.#stopped) && this.#lanes.ready && this.#rate.allows()) {
+    while (this.#mayStart && this.#lanes.ready && this.#rate.allows()) {
+      if (this.#solo.busy) {
+        if (!this.#goOnAlone()) return
+        continue
+      }
       // batches first: they come only as often as they are full or due
       if (this.#batches.size > 0 && this.#startBatch()) continue
       const taken = this.#lanes.take()
@@ -150,8 +167,24 @@ export class Intake {
       if (goOn !== undefined) {
         work.goOn = undefined
         goOn()
-      } else void this.#process(work)
+      } else if (this.#solo.suspects(work)) void this.#solo.open(work, () => this.#process(work))
+      else void this.#process(work)
     }
+  }
+
+  get #mayStart(): boolean {
+    return this.#stopped || (this.#solo.busy ? this.#valve.opensAlone : this.#valve.open)
+  }
+
+  /** While one is opened alone, none but it goes on. */
+  #goOnAlone(): boolean {
+    const taken = this.#lanes.takeAgain()
+    if (taken === undefined) return false
+    this.#rate.took(1)
+    const { goOn } = taken.item
+    taken.item.goOn = undefined
+    goOn?.()
+    return true
   }
 
   #startBatch(): boolean {
@@ -193,6 +226,7 @@ export class Intake {
     if (work.batch !== undefined) return work.batch.settled(work)
     // one that was taken back while it waited had left its place
     if (work.lane !== undefined) this.#lanes.finish(work.lane)
+    this.#solo.check()
     this.#pump()
   }
 
@@ -205,6 +239,10 @@ export class Intake {
       const reason = 'no id: give the service the option assume, or let the producer send one'
       if (identified === undefined) return this.#observe(work, () => this.#setbacks.deadLetter(work, reason))
       work.message = identified
+    }
+    if (this.#solo.convicts(work)) {
+      const reason = `open in ${work.delivery.crashes} processes that ended: its handling probably ends them`
+      return this.#observe(work, () => this.#setbacks.deadLetter(work, reason))
     }
     return work.route.kind === 'respond' ? this.#respond(work) : this.#handle(work)
   }

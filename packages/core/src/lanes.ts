@@ -74,12 +74,8 @@ export class Lanes<T> {
 
   /** The next item that may run now; its lane stays closed until `finish`. */
   take(): Taken<T> | undefined {
-    if (this.#running >= this.concurrency) return undefined
-    const again = this.#goingOn.shift()
-    if (again !== undefined) {
-      this.#running++
-      return again
-    }
+    const again = this.takeAgain()
+    if (again !== undefined || this.#running >= this.concurrency) return again
     for (let lane = this.#ready.shift(); lane !== undefined; lane = this.#ready.shift()) {
       if (!this.#opens(lane, undefined)) continue
       const item = lane.items.shift()!
@@ -89,6 +85,14 @@ export class Lanes<T> {
       return { lane, item }
     }
     return undefined
+  }
+
+  /** The next that was started before and wants to go on. */
+  takeAgain(): Taken<T> | undefined {
+    if (this.#running >= this.concurrency) return undefined
+    const again = this.#goingOn.shift()
+    if (again !== undefined) this.#running++
+    return again
   }
 
   /** Up to `size` items of the group that may run now, turn by turn, together in one place; until `finishGroup`. */

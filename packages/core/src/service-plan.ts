@@ -10,6 +10,7 @@ import type { Source, SubscribeOptions } from './transport.ts'
 export const SERVICE_DEFAULTS = Object.freeze({
   concurrency: 10,
   maxWaiting: Infinity,
+  maxCrashes: 3,
   handlerTimeoutMs: 30_000,
   start: 'earliest' as const,
   drainTimeoutMs: 10_000,
@@ -43,6 +44,10 @@ export function planService(
   const { concurrency = SERVICE_DEFAULTS.concurrency, broadcast = false } = options
   const { maxWaiting = SERVICE_DEFAULTS.maxWaiting } = options
   checkWaiting(maxWaiting)
+  const { maxCrashes = SERVICE_DEFAULTS.maxCrashes } = options
+  if (maxCrashes !== Infinity && !(Number.isSafeInteger(maxCrashes) && maxCrashes >= 1)) {
+    throw new ConfigError(`maxCrashes is ${maxCrashes}: give a whole number from 1, or Infinity`)
+  }
   // an instance that starts has no use for what was said before it was there
   const { start = broadcast ? 'latest' : SERVICE_DEFAULTS.start } = options
   checkConcurrency(concurrency)

@@ -22,6 +22,8 @@ export interface Delivery {
   readonly message: WireMessage
   /** 1 …, a lower bound; how good it is says `capabilities.attempts`. */
   readonly attempt: number
+  /** Times it was open in a process that ended without settling or giving it back; only where the carrier tells these from give-backs. (R17) */
+  readonly crashes?: number | undefined
   /** Its place in the source, the same each time ("rentals/3/1042"). */
   readonly position?: string | undefined
   /** Soft: being taken back. Don't start it, end back-off, finish what runs. */

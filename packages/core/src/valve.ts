@@ -8,6 +8,7 @@ export class Valve {
   readonly #onClosed: () => void
   readonly #onOpen: (state: LineState) => void
   #paused = false
+  #held = false
 
   /** `onClosed` gives back what waits, `onOpen` lets it start. */
   constructor(context: IntakeContext, onClosed: () => void, onOpen: (state: LineState) => void) {
@@ -18,6 +19,11 @@ export class Valve {
   }
 
   get open(): boolean {
+    return !this.#held && this.opensAlone
+  }
+
+  /** Open but for the message that everything else is held back for. */
+  get opensAlone(): boolean {
     return !this.#paused && this.line.state !== 'stopped'
   }
 
@@ -33,6 +39,17 @@ export class Valve {
 
   resume(): void {
     this.#paused = false
+    this.#reopen()
+  }
+
+  /** Closes for all but one message, until `letGo`. */
+  hold(): void {
+    this.#held = true
+    this.#close()
+  }
+
+  letGo(): void {
+    this.#held = false
     this.#reopen()
   }
 

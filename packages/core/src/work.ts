@@ -32,6 +32,8 @@ export class Work implements BatchItem<Work> {
   data: unknown
   /** What the try under way has to say to whoever asked. */
   reply: WireMessage | undefined
+  /** Given back while it waited between two tries. */
+  givenBack = false
   /** Requeued between two tries that belong together. */
   interrupted = false
   /** The last try ended by its time limit. */
