@@ -36,6 +36,7 @@ it('a message that was open in three processes that ended is opened alone; after
   const beside = new Map<number, number>()
   const seen: number[] = []
   let fails = 2
+  const accompanied: number[] = []
   await bus.subscribe(
     's',
     [
@@ -47,7 +48,7 @@ it('a message that was open in three processes that ended is opened alone; after
         running--
         const most = beside.get(n)!
         beside.delete(n)
-        if (crashes[n] === 3) expect(most).toBe(1)
+        if (crashes[n] === 3 && most > 1) accompanied.push(n)
         // an ordinary failure of one that is opened alone is tried again as any other
         if (n === 5 && fails-- > 0) throw new Error('not yet')
         seen.push(n)
@@ -57,6 +58,7 @@ it('a message that was open in three processes that ended is opened alone; after
   )
   for (let n = 0; n < crashes.length; n++) await bus.send(Job, { n })
   await time.advance(60_000)
+  expect(accompanied).toEqual([])
   expect([...seen].sort()).toEqual([0, 1, 2, 3, 5, 6, 7])
   const parked: unknown[] = []
   for await (const { reason } of bus.parked.list()) parked.push(reason)
