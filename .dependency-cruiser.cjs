@@ -103,8 +103,8 @@ module.exports = {
       name: 'testing-stays-out',
       comment: 'code that users run never imports the test harness',
       severity: 'error',
-      from: { path: '^packages/[^/]+/src/', pathNot: [notTests, `${coreSource}testing/`] },
-      to: { path: `^packages/core/(src|dist)/testing/` },
+      from: { path: '^packages/[^/]+/src/', pathNot: [notTests, `${coreSource}(testing|simulation)/`] },
+      to: { path: `^packages/core/(src|dist)/(testing|simulation)/` },
     },
     {
       name: 'no-path-to-developers-tools',
