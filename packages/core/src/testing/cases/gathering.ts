@@ -82,7 +82,8 @@ export const gathering: SuiteCase = {
     equal((await doubled).replies.length, 6, 'replies when one answers twice')
 
     const one = await requester!.request(ask, { number: ALL }, { timeoutMs: answersMs })
-    ok(services.includes(one.heard), 'a request that several services answer gets an answer of one of them')
+    // where a queue and a topic of one name are one (Kafka), the reader of the topic hears it too
+    ok([...services, twice].includes(one.heard), 'a request that several services answer gets an answer of one of them')
 
     const unheard = question(context, 'unheard')
     const silence = await requester!.gather(unheard, { number: ALL }, { timeoutMs: 1_500, expect: 2 })
