@@ -79,6 +79,8 @@ async function run(name: string, only: readonly string[], mutant: Mutant): Promi
     seed: 1,
     volume: 1_000,
     quietMs: 50,
+    faultMs: 200,
+    soakMs: 2_500,
     idleTimeoutMs: mutant.idleTimeoutMs ?? 500,
     caseTimeoutMs: 10_000,
   })
