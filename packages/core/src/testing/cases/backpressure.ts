@@ -1,9 +1,8 @@
 import { ok } from 'node:assert/strict'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { CaseContext } from '../case-context.ts'
 import { codeOf, failureOf, isTyped } from '../errors-of.ts'
 import { gate } from '../gate.ts'
+import { heldBytes } from '../held-bytes.ts'
 import { sample } from '../sample.ts'
 import type { SuiteCase } from '../suite-case.ts'
 
@@ -95,15 +94,6 @@ async function inTurn<T>(context: CaseContext, all: readonly T[], work: (part: r
     await work(all.slice(from, from + size))
     context.wake()
   }
-}
-
-/** What is still needed, on the heap and beside it. */
-function heldBytes(): number {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  collect()
-  const { heapUsed, external } = process.memoryUsage()
-  return heapUsed + external
 }
 
 function mebibytes(bytes: number): string {

@@ -1,5 +1,6 @@
 import { ok } from 'node:assert/strict'
 import type { CaseContext } from '../../case-context.ts'
+import { heldBytes } from '../../held-bytes.ts'
 import { SteadyLoad } from '../../steady-load.ts'
 import type { SuiteCase } from '../../suite-case.ts'
 
@@ -33,7 +34,7 @@ export const soak: SuiteCase = {
     const readers = [service]
     const load = new SteadyLoad(context, { transports, destination, readers, publishers: 3, pauseMs: 10, keyed: true })
     await load.more(30)
-    const before = process.memoryUsage()
+    const before = heldBytes()
     const endMs = performance.now() + context.options.soakMs
     const faults = await faultsOf(context)
     const drawn: string[] = []
@@ -47,8 +48,7 @@ export const soak: SuiteCase = {
     await load.stop()
     await context.finish(['duplicated'])
     context.leftOut.push(`${load.confirmed} messages through ${drawn.length} faults: ${drawn.join(', ')}`)
-    const after = process.memoryUsage()
-    const grown = after.heapUsed + after.external - before.heapUsed - before.external
+    const grown = heldBytes() - before
     ok(grown < MAX_GROWTH_BYTES, `memory grew by ${Math.round(grown / 1_048_576)} MiB`)
   },
 }
