@@ -87,15 +87,21 @@ async function bare(): Promise<Figure> {
   return await measure(() => transport.publish([message()])[0]!, rounds)
 }
 
-async function throughBus(checked: typeof schema): Promise<Figure> {
+async function throughBus(checked: typeof schema, waits = false): Promise<Figure> {
   const Bench = defineEvent('bench', { schema: checked })
   const rounds = new Rounds()
   await using bus = createBus({ transport: memory(), source: '/bench' })
-  await bus.subscribe('bench', [on(Bench, rounds.handled)], { concurrency: 250 })
+  const handler = waits ? async () => rounds.handled() : rounds.handled
+  await bus.subscribe('bench', [on(Bench, handler)], { concurrency: 250 })
   return await measure(() => bus.publish(Bench, DATA), rounds)
 }
 
-const ways = { 'bare transport': bare, bus: () => throughBus(anything), 'bus, zod': () => throughBus(schema) }
+const ways = {
+  'bare transport': bare,
+  bus: () => throughBus(anything),
+  'bus, zod': () => throughBus(schema),
+  'bus, async handler': () => throughBus(anything, true),
+}
 const figures = new Map<string, Figure[]>(Object.keys(ways).map((way) => [way, []]))
 for (let pair = 0; pair < PAIRS; pair++) {
   for (const [way, run] of Object.entries(ways)) figures.get(way)!.push(await run())
@@ -106,5 +112,5 @@ for (const [way, all] of figures) {
     `${list[list.length >> 1]!.toFixed(digits)} (${list[0]!.toFixed(digits)}–${list.at(-1)!.toFixed(digits)})`
   const heap = globalThis.gc === undefined ? '' : `, heap ${shown(of('heapGrowthMiB'), 1)} MiB more`
   const rates = `${shown(of('perSecond'), 0)} msg/s, ${shown(of('cpuMicros'), 2)} µs of CPU a message`
-  console.log(`${way.padEnd(15)} ${rates}${heap}`)
+  console.log(`${way.padEnd(18)} ${rates}${heap}`)
 }
