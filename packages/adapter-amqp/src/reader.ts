@@ -98,6 +98,8 @@ interface ReaderOwner {
   onMessage(tap: Tap, raw: AmqpMessage): void
   /** Resolves when reading may go on. */
   whenReading(): Promise<void>
+  /** The queue is about to be read through this channel. */
+  onReading(tap: Tap): Promise<void>
 }
 
 /** Keeps one queue consumed: declares, opens, consumes, and does it all again whenever that ends. */
@@ -217,6 +219,7 @@ export class QueueReader {
     try {
       await channel.prefetch(Math.min(this.#options.prefetch ?? maxOpen, maxOpen, 65_535))
       await this.#owner.whenReading()
+      if (tap.live) await this.#owner.onReading(tap)
       if (tap.live) await this.consume(tap)
       this.#problem = undefined
       this.#begun?.()

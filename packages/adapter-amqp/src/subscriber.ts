@@ -1,15 +1,14 @@
-import { ConnectionError, TimeoutError, UnsupportedError, publishFault, reasonOf, sleep } from '@waybill/core'
-import type { Capabilities, Delivery, Settlement, SubscribeOptions, Subscription, WireHeaders } from '@waybill/core'
+import { ConnectionError, TimeoutError, UnsupportedError, reasonOf, sleep } from '@waybill/core'
+import type { Capabilities, Delivery, Settlement, SubscribeOptions, Subscription } from '@waybill/core'
 import type { AmqpMessage } from './client.ts'
 import type { Link } from './connection.ts'
+import { Copier } from './copier.ts'
+import { crashesOf, isSuspect } from './crashes.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ConfirmPublisher } from './publisher.ts'
 import { QueueReader, type Tap } from './reader.ts'
-import { stepFor } from './retry-ladder.ts'
-import { waitName } from './topology.ts'
 import type { TopologyRoom } from './topology.ts'
-import { OWN, copyProperties, countHeader, ownHeader, read } from './wire.ts'
-import type { Outgoing } from './wire.ts'
+import { attemptOf, read } from './wire.ts'
 
 /** What a subscription shares with its transport. */
 export interface SubscriberRooms {
@@ -19,10 +18,16 @@ export interface SubscriberRooms {
   readonly topology: TopologyRoom
 }
 
+/** What is done while nothing is open. */
+interface Turn {
+  readonly tap: Tap
+  readonly first: () => Promise<void>
+}
+
 type Deliver = (delivery: Delivery) => Promise<Settlement>
 
-/** From so many redeliveries on a message is opened with nothing beside it: it may be what kills the process. */
-const SUSPICIOUS_COUNT = 3
+/** How often to look for suspects that another instance left behind when it ended. */
+const LOOK_EVERY_MS = 30_000
 const DRAIN_TIMEOUT_MS = 10_000
 
 /** The readers of one service, one window of open deliveries over all of them. */
@@ -34,15 +39,18 @@ export class AmqpSubscription implements Subscription {
   readonly #subscription: SubscribeOptions
   readonly #deliver: Deliver
   readonly #readers: readonly QueueReader[]
+  readonly #copier: Copier
   /** Aborts when what is still open has to be given up. */
   readonly #giveUp = new AbortController()
   #open = 0
   #openBytes = 0
-  #alone = false
+  /** Nothing is handed on but what is opened alone, by the turn that set it. */
+  #alone: 'wanted' | 'now' | undefined
   #paused = false
   #stopped: Promise<void> | undefined
-  #copyProblem: string | undefined
   #whenIdle: (() => void) | undefined
+  #onAlone: (() => void) | undefined
+  readonly #turns: Turn[] = []
   #resumed: (() => void)[] = []
   #end: (error?: Error) => void = () => {}
 
@@ -56,6 +64,7 @@ export class AmqpSubscription implements Subscription {
     this.#rooms = rooms
     this.#subscription = subscription
     this.#deliver = deliver
+    this.#copier = new Copier(this.service, rooms, this.#giveUp.signal)
     this.ended = new Promise((resolve) => (this.#end = resolve))
     const { link, options, topology } = rooms
     const owner = {
@@ -64,6 +73,7 @@ export class AmqpSubscription implements Subscription {
         this.#pump()
       },
       whenReading: () => this.#whenReading(),
+      onReading: (tap: Tap) => this.#lookForSuspects(tap),
     }
     this.#readers = topology
       .plan(subscription)
@@ -72,7 +82,7 @@ export class AmqpSubscription implements Subscription {
 
   /** Why this service reads nothing, or can't give up a message. */
   get problem(): string | undefined {
-    return this.#copyProblem ?? this.#readers.find((reader) => reader.problem !== undefined)?.problem
+    return this.#copier.problem ?? this.#readers.find((reader) => reader.problem !== undefined)?.problem
   }
 
   /** @throws {ConfigError} at once; @throws {ConnectionError} when not reading within `connectTimeoutMs` */
@@ -174,25 +184,94 @@ export class AmqpSubscription implements Subscription {
   }
 
   #pump(): void {
-    if (this.#stopped || this.#paused) return
-    const { maxOpen, maxOpenBytes, ackBefore } = this.#subscription
+    if (this.#alone === 'wanted' && this.#open === 0) this.#onAlone?.()
+    if (this.#stopped || this.#paused || this.#alone !== undefined) return
+    const { maxOpen, maxOpenBytes } = this.#subscription
     for (const { tap } of this.#readers) {
       if (tap === undefined || tap.recalling) continue
       const acked: AmqpMessage[] = []
-      while (tap.buffer.length > 0 && this.#open < maxOpen && !this.#alone) {
+      while (tap.buffer.length > 0 && this.#open < maxOpen && this.#alone === undefined) {
         const raw = tap.buffer[0]!
         if (this.#open > 0 && this.#openBytes + raw.content.length > maxOpenBytes) break
-        if (countHeader(raw, 'x-delivery-count') >= SUSPICIOUS_COUNT && !ackBefore) {
-          if (this.#open > 0) break
-          this.#alone = true
+        if (this.#holdsSuspects && isSuspect(raw)) {
+          this.#openAlone({ tap, first: () => this.#moveAside(tap) })
+          break
         }
         tap.buffer.shift()
         this.#open++
         this.#openBytes += raw.content.length
-        if (ackBefore) acked.push(raw)
+        if (this.#subscription.ackBefore) acked.push(raw)
         else void this.#handle(tap, raw)
       }
       if (acked.length > 0) void this.#settleFirst(tap, acked)
+    }
+  }
+
+  get #holdsSuspects(): boolean {
+    return !this.#subscription.ackBefore && this.#subscription.mode !== 'broadcast'
+  }
+
+  /** What earlier processes left among the suspects comes first, and again whenever it is time to look. */
+  async #lookForSuspects(tap: Tap): Promise<void> {
+    if (!this.#holdsSuspects) return
+    const { timers } = this.#rooms.options.ports
+    let cancel = () => {}
+    const look = async () => {
+      cancel = timers.schedule(() => void look().catch((error: Error) => tap.end(error)), LOOK_EVERY_MS)
+      const { messageCount } = await tap.channel.checkQueue(this.#rooms.topology.suspectQueue(tap.queue))
+      if (messageCount > 0) this.#openAlone({ tap, first: () => Promise.resolve() })
+    }
+    tap.lost.signal.addEventListener('abort', () => cancel(), { once: true })
+    if (tap.live) await look()
+  }
+
+  /** Once nothing is open: does what comes first, then opens the suspects of the queue one after another. */
+  #openAlone(turn: Turn): void {
+    if (this.#alone !== undefined) {
+      this.#turns.push(turn)
+      return
+    }
+    this.#alone = 'wanted'
+    this.#onAlone = () => {
+      this.#alone = 'now'
+      this.#onAlone = undefined
+      void this.#openSuspects(turn)
+    }
+    if (this.#open === 0) this.#onAlone()
+  }
+
+  /** Counted where it lies, a message is to blame no more than its neighbours; among suspects it is counted alone. */
+  async #moveAside(tap: Tap): Promise<void> {
+    const raw = tap.buffer.shift()
+    if (raw === undefined) return
+    this.#open++
+    try {
+      await this.#copier.move(tap, raw, { to: 'suspects' })
+    } finally {
+      this.#open--
+    }
+  }
+
+  async #openSuspects({ tap, first }: Turn): Promise<void> {
+    try {
+      await first()
+      const queue = this.#rooms.topology.suspectQueue(tap.queue)
+      while (tap.live && !this.#stopped && !this.#paused) {
+        const raw = await tap.channel.get(queue)
+        if (raw === false) break
+        this.#rooms.options.logger.warn({ service: this.service, queue }, 'message opened alone')
+        this.#open++
+        this.#openBytes += raw.content.length
+        await this.#handle(tap, raw, true)
+      }
+    } catch (error) {
+      tap.end(error as Error)
+    } finally {
+      this.#alone = undefined
+      if (this.#open === 0) this.#whenIdle?.()
+      const next = this.#turns.shift()
+      if (next !== undefined) this.#openAlone(next)
+      this.#pump()
     }
   }
 
@@ -216,21 +295,23 @@ export class AmqpSubscription implements Subscription {
     }
   }
 
-  async #handle(tap: Tap, raw: AmqpMessage): Promise<void> {
+  async #handle(tap: Tap, raw: AmqpMessage, suspect = false): Promise<void> {
     tap.open++
     const { options } = this.#rooms
     const cancelHold = options.ports.timers.schedule(() => {
       tap.end(new TimeoutError(`a delivery of "${this.service}" was open for ${options.maxHoldMs} ms (maxHoldMs)`))
     }, options.maxHoldMs)
     try {
-      await this.#settle(tap, raw, await this.#ask(tap, raw))
+      const settlement = await this.#ask(tap, raw, suspect ? crashesOf(raw) : undefined)
+      // what is given back is counted as if it had ended its process
+      if (suspect && settlement.outcome === 'release') await this.#copier.move(tap, raw, { to: 'suspects' })
+      else await this.#settle(tap, raw, settlement)
     } catch (error) {
       // nothing in here should throw; if it does, the channel gives the message back
       tap.end(error as Error)
     } finally {
       cancelHold()
       tap.open--
-      this.#alone = false
       this.#leave(tap, raw)
       if (tap.recalling && tap.open === 0) tap.end(recall())
     }
@@ -243,7 +324,7 @@ export class AmqpSubscription implements Subscription {
     this.#pump()
   }
 
-  async #ask(tap: Tap, raw: AmqpMessage): Promise<Settlement> {
+  async #ask(tap: Tap, raw: AmqpMessage, crashes?: number): Promise<Settlement> {
     try {
       return await this.#deliver({
         message: read(raw, {
@@ -251,6 +332,7 @@ export class AmqpSubscription implements Subscription {
           serviceQueue: this.#rooms.topology.serviceQueue(this.service),
         }),
         attempt: attemptOf(raw),
+        crashes,
         recalled: tap.recalled.signal,
         signal: tap.lost.signal,
       })
@@ -269,86 +351,11 @@ export class AmqpSubscription implements Subscription {
         else tap.giveBack(raw)
         return
       case 'requeue':
-        await this.#copy(tap, raw, settlement.notes, settlement.delayMs)
-        return
+        return this.#copier.move(tap, raw, { to: 'home', delayMs: settlement.delayMs, notes: settlement.notes })
       case 'deadLetter':
-        await this.#copy(tap, raw, settlement.notes, undefined)
+        return this.#copier.move(tap, raw, { to: 'deadLetters', notes: settlement.notes })
     }
   }
-
-  /** Copies first, then acks; tries for as long as the delivery is ours. */
-  async #copy(tap: Tap, raw: AmqpMessage, notes: WireHeaders, delayMs: number | undefined): Promise<void> {
-    const { publisher, options } = this.#rooms
-    const destination = { kind: 'service' as const, name: this.service }
-    for (let attempt = 0; tap.live && !this.#giveUp.signal.aborted; attempt++) {
-      const { outgoing, needs } = this.#copyOf(tap, raw, notes, delayMs)
-      try {
-        await publisher.copy(outgoing, destination, needs)
-        this.#copyProblem = undefined
-        tap.ack(raw)
-        return
-      } catch (error) {
-        if (needs !== undefined) publisher.forget(needs.key)
-        this.#copyProblem = `a message of "${this.service}" stays open: ${(error as Error).message}`
-        options.logger.error({ service: this.service, reason: reasonOf(error) }, 'copy of a failed message refused')
-        // the notes made it too large for the wire: a short reason is better than none
-        if (!publishFault(error).retryable) notes = shortened(notes)
-        const boundMs = Math.min(30_000, 200 * 2 ** Math.min(attempt, 20))
-        const waiting = AbortSignal.any([tap.lost.signal, this.#giveUp.signal])
-        await sleep(options.ports.timers, boundMs * (0.5 + 0.5 * options.ports.random()), waiting).catch(() => {})
-      }
-    }
-  }
-
-  #copyOf(tap: Tap, raw: AmqpMessage, notes: WireHeaders, delayMs: number | undefined) {
-    const { topology, options } = this.#rooms
-    const { service } = this
-    const attempts = { [OWN.attempts]: String(attemptOf(raw)) }
-    const body = { content: raw.content, mandatory: true }
-    if (delayMs === undefined) {
-      const marks = { [OWN.handle]: options.ports.newId(), [OWN.parkedAt]: String(options.ports.clock.nowMs()) }
-      const properties = copyProperties(raw, { ...notes, ...attempts, ...marks })
-      const outgoing: Outgoing = { ...body, exchange: '', routingKey: topology.deadLetterQueue(service), properties }
-      const key = `dead letters of ${service}`
-      return {
-        outgoing,
-        needs: {
-          key,
-          declare: (session: Parameters<TopologyRoom['declareDeadLetters']>[0]) =>
-            topology.declareDeadLetters(session, service),
-        },
-      }
-    }
-    const properties = copyProperties(raw, { ...notes, ...attempts })
-    if (delayMs <= 0) {
-      const outgoing: Outgoing = { ...body, exchange: '', routingKey: tap.queue, properties }
-      return { outgoing, needs: undefined }
-    }
-    const stepMs = stepFor(options.retryStepsMs, delayMs)
-    const name = waitName(stepMs)
-    const outgoing: Outgoing = { ...body, exchange: name, routingKey: tap.queue, properties }
-    return {
-      outgoing,
-      needs: {
-        key: name,
-        declare: (session: Parameters<TopologyRoom['declareWait']>[0]) => topology.declareWait(session, stepMs),
-      },
-    }
-  }
-}
-
-/** Own rounds so far, plus what the broker counted since; classic queues only tell that there was an earlier one. */
-function attemptOf(raw: AmqpMessage): number {
-  const rounds = Number(ownHeader(raw, OWN.attempts) ?? 0)
-  const counted = Math.max(countHeader(raw, 'x-delivery-count'), countHeader(raw, 'x-acquired-count'))
-  const seen = Math.max(counted, raw.fields.redelivered === true ? 1 : 0)
-  return (Number.isSafeInteger(rounds) && rounds > 0 ? rounds : 0) + 1 + seen
-}
-
-function shortened(notes: WireHeaders): WireHeaders {
-  return Object.fromEntries(
-    Object.entries(notes).map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, 100) : value]),
-  )
 }
 
 function recall(): Error {

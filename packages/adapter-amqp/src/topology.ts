@@ -19,6 +19,8 @@ export interface QueuePlan {
 export interface TopologyRoom {
   serviceQueue(service: string): string
   deadLetterQueue(service: string): string
+  /** Where what may end its processes waits to be opened alone. */
+  suspectQueue(queue: string): string
   /** @throws {ConfigError} for a name the broker can't take; @throws {UnsupportedError} for a source of kind `reply` */
   plan(subscription: Pick<SubscribeOptions, 'service' | 'sources'>): readonly QueuePlan[]
   declareExchange(session: Session, exchange: string): Promise<void>
@@ -39,6 +41,7 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
   const { topology, queues } = options
   const serviceQueue = (service: string) => (Object.hasOwn(queues, service) ? queues[service]! : service)
   const deadLetterQueue = (service: string) => `${service}.dlq`
+  const suspectQueue = (queue: string) => `${queue}.suspects`
 
   const declareDeadLetters = (session: Session, service: string) =>
     onThrowAway(session, topology, async (channel) => {
@@ -54,10 +57,12 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
   return {
     serviceQueue,
     deadLetterQueue,
+    suspectQueue,
     declareDeadLetters,
     plan({ service, sources }) {
       checkName('service', service)
       checkName('service', deadLetterQueue(service))
+      checkName('service', suspectQueue(serviceQueue(service)))
       const home = serviceQueue(service)
       const topics = sources.filter((source) => source.kind === 'topic')
       const own = { queue: home, shared: false, owner: service, bindings: topics.map(binding) }
@@ -83,6 +88,11 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
       // what a message falls into must stand before what it falls from
       if (!ephemeral) await declareDeadLetters(session, owner)
       await onThrowAway(session, topology, async (channel) => {
+        if (!ephemeral) {
+          const suspects = suspectQueue(queue)
+          if (topology === 'check') await channel.checkQueue(suspects)
+          else await channel.assertQueue(suspects, { arguments: durableForm('compete', deadLetterQueue(owner)) })
+        }
         if (topology === 'check') await channel.checkQueue(queue)
         else {
           const form = ephemeral ? EPHEMERAL : durableForm(mode, deadLetterQueue(owner))

@@ -188,6 +188,21 @@ export function countHeader(raw: AmqpMessage, name: string): number {
   return Number.isSafeInteger(count) && count > 0 ? count : 0
 }
 
+/**
+ * How often the broker took the message back because what held it ended; before 4.3 also because it was released. Zero
+ * before it ever did, since what a header of that name says then is the sender's word.
+ */
+export function returnsOf(raw: AmqpMessage): number {
+  return raw.fields.redelivered === true ? countHeader(raw, 'x-delivery-count') : 0
+}
+
+/** Own rounds so far, plus what the broker counted since; classic queues only tell that there was an earlier one. */
+export function attemptOf(raw: AmqpMessage): number {
+  const rounds = Number(ownHeader(raw, OWN.attempts) ?? 0)
+  const seen = raw.fields.redelivered === true ? Math.max(1, returnsOf(raw), countHeader(raw, 'x-acquired-count')) : 0
+  return (Number.isSafeInteger(rounds) && rounds > 0 ? rounds : 0) + 1 + seen
+}
+
 /** Properties of a copy: the broker's own, without its traces, plus notes; no expiration, so that it can't get lost. */
 export function copyProperties(
   raw: AmqpMessage,
