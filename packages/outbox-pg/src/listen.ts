@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { quoteName } from './schema-name.ts'
 
 const HEARTBEAT_MS = 10_000
 const ANSWER_MS = 5_000
@@ -41,7 +42,7 @@ export class Listener {
     client.on('notification', () => this.#onNotify())
     try {
       await client.connect()
-      await client.query(`LISTEN "${this.#channel}"`)
+      await client.query(`LISTEN ${quoteName(this.#channel)}`)
       if (this.#client !== client) return
       this.#failures = 0
       this.#reason = undefined

@@ -1,5 +1,5 @@
 import { textRows, type PgPool } from './database.ts'
-import { quoteSchema } from './schema-name.ts'
+import { quoteLiteral, quoteSchema } from './schema-name.ts'
 
 export interface ReaderStatus {
   readonly name: string
@@ -37,7 +37,7 @@ export async function logStatus(options: {
   const [[version, lastId, partitions, scheduled, oldest]] = (await textRows(
     pool,
     `SELECT (SELECT schema_version FROM ${schema}.meta), (SELECT coalesce(max(id), 0) FROM ${schema}.outbox),
-       (SELECT count(*) FROM pg_inherits WHERE inhparent = '${schema}.outbox'::regclass),
+       (SELECT count(*) FROM pg_inherits WHERE inhparent = ${quoteLiteral(`${schema}.outbox`)}::regclass),
        (SELECT count(*) FROM ${schema}.outbox_scheduled),
        (SELECT extract(epoch FROM clock_timestamp() - created_at)::float8 FROM ${schema}.outbox
         WHERE id > (SELECT min(position) FROM ${schema}.reader) ORDER BY outbox.id LIMIT 1)`,

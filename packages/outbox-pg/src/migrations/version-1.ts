@@ -1,3 +1,5 @@
+import { quoteLiteral } from '../schema-name.ts'
+
 /** The columns that carry a message, the same in each table that holds one. */
 const MESSAGE = `
   message_id text NOT NULL,
@@ -94,27 +96,39 @@ CREATE TABLE ${schema}.parked (
 CREATE INDEX parked_service ON ${schema}.parked (service, handle);
 
 CREATE FUNCTION ${schema}.make_partitions(ahead int DEFAULT 2) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $body$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS ${quoteLiteral(makePartitions(schema))};
+
+CREATE FUNCTION ${schema}.drop_partitions(keep_ms bigint DEFAULT 0) RETURNS int
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS ${quoteLiteral(dropPartitions(schema))};
+
+REVOKE ALL ON FUNCTION ${schema}.make_partitions(int), ${schema}.drop_partitions(bigint) FROM PUBLIC;
+SELECT ${schema}.make_partitions(2);
+`
+
+const makePartitions = (schema: string): string => {
+  const outbox = quoteLiteral(`${schema}.outbox`)
+  return `
 DECLARE
+  home CONSTANT text := ${quoteLiteral(schema)};
   size CONSTANT bigint := 100000;
   last_id bigint;
   made int := 0;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(hashtextextended('waybill partitions', '${schema}.outbox'::regclass::oid::bigint)) THEN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('waybill partitions', ${outbox}::regclass::oid::bigint)) THEN
     RETURN 0;
   END IF;
   SELECT last_value INTO last_id FROM ${schema}.outbox_id_seq;
   FOR range IN last_id / size .. last_id / size + ahead LOOP
-    CONTINUE WHEN to_regclass(format('%s.%I', '${schema}', 'outbox_p' || range)) IS NOT NULL;
+    CONTINUE WHEN to_regclass(format('%s.%I', home, 'outbox_p' || range)) IS NOT NULL;
     BEGIN
       -- ATTACH takes a lock on the parent that inserts and reads don't wait for; PARTITION OF would not
       EXECUTE format(
-        'CREATE TABLE ${schema}.%I (LIKE ${schema}.outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
-        'outbox_p' || range
+        'CREATE TABLE %1$s.%2$I (LIKE %1$s.outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)',
+        home, 'outbox_p' || range
       );
       EXECUTE format(
-        'ALTER TABLE ${schema}.outbox ATTACH PARTITION ${schema}.%I FOR VALUES FROM (%s) TO (%s)',
-        'outbox_p' || range, range * size, (range + 1) * size
+        'ALTER TABLE %1$s.outbox ATTACH PARTITION %1$s.%2$I FOR VALUES FROM (%3$s) TO (%4$s)',
+        home, 'outbox_p' || range, range * size, (range + 1) * size
       );
       made := made + 1;
     EXCEPTION
@@ -123,18 +137,22 @@ BEGIN
     END;
   END LOOP;
   RETURN made;
-END $body$;
+END 
+`
+}
 
-CREATE FUNCTION ${schema}.drop_partitions(keep_ms bigint DEFAULT 0) RETURNS int
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $body$
+const dropPartitions = (schema: string): string => {
+  const outbox = quoteLiteral(`${schema}.outbox`)
+  return `
 DECLARE
+  home CONSTANT text := ${quoteLiteral(schema)};
   size CONSTANT bigint := 100000;
   passed bigint;
   part record;
   needed boolean;
   dropped int := 0;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(hashtextextended('waybill partitions', '${schema}.outbox'::regclass::oid::bigint)) THEN
+  IF NOT pg_try_advisory_xact_lock(hashtextextended('waybill partitions', ${outbox}::regclass::oid::bigint)) THEN
     RETURN 0;
   END IF;
   SELECT min(least(position, coalesce(lower(open) - 1, position))) INTO passed FROM ${schema}.reader;
@@ -144,27 +162,27 @@ BEGIN
   FOR part IN
     SELECT c.relname AS name, substr(c.relname, 9)::bigint AS range
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = '${schema}.outbox'::regclass AND c.relname ~ '^outbox_p[0-9]+$'
+    WHERE i.inhparent = ${outbox}::regclass AND c.relname ~ '^outbox_p[0-9]+$'
     ORDER BY 2
   LOOP
     EXIT WHEN (part.range + 1) * size - 1 > passed;
     -- kept: what is too young, and what a reader that does not exist yet would need
     EXECUTE format(
-      'SELECT EXISTS (SELECT FROM ${schema}.%I WHERE created_at > clock_timestamp() - $1 * interval ''1 ms'')
+      'SELECT EXISTS (SELECT FROM %1$s.%2$I WHERE created_at > clock_timestamp() - $1 * interval ''1 ms'')
         OR EXISTS (
           SELECT FROM (SELECT DISTINCT transport, kind, CASE WHEN kind IN (''queue'', ''service'') THEN destination END AS name
-            FROM ${schema}.%I) used
+            FROM %1$s.%2$I) used
           WHERE NOT EXISTS (
-            SELECT FROM ${schema}.reader WHERE CASE
+            SELECT FROM %1$s.reader WHERE CASE
               WHEN used.transport IS DISTINCT FROM ''postgres'' THEN kind = ''relay'' AND reader.name = coalesce(''relay/'' || used.transport, reader.name)
               WHEN used.kind = ''queue'' THEN reader.name = ''queue/'' || used.name
               WHEN used.kind = ''service'' THEN reader.name = ''service/'' || used.name
               ELSE true END))',
-      part.name, part.name
+      home, part.name
     ) INTO needed USING keep_ms;
     CONTINUE WHEN needed;
     BEGIN
-      EXECUTE format('DROP TABLE ${schema}.%I', part.name);
+      EXECUTE format('DROP TABLE %s.%I', home, part.name);
       dropped := dropped + 1;
     EXCEPTION
       WHEN lock_not_available THEN EXIT;
@@ -177,8 +195,6 @@ BEGIN
     WHEN lock_not_available THEN NULL;
   END;
   RETURN dropped;
-END $body$;
-
-REVOKE ALL ON FUNCTION ${schema}.make_partitions(int), ${schema}.drop_partitions(bigint) FROM PUBLIC;
-SELECT ${schema}.make_partitions(2);
+END 
 `
+}
