@@ -17,13 +17,13 @@ test('migrate twice, status, and words for what is missing, without a password',
     })
     return { code, text: out.join('\n') }
   }
-  expect(await run('migrate', '--schema', schema)).toEqual({ code: 0, text: 'schema is at version 1 already' })
+  expect(await run('migrate', '--schema', schema)).toEqual({ code: 0, text: 'schema is at version 2 already' })
   createOutbox({ db: pool, source: '/a', schema })
   await using transport = postgres({ pool, schema })
   await transport.declare!({ destinations: [{ kind: 'queue', name: 'mail' }], subscriptions: [] })
   const { code, text } = await run('status', '--json', '--schema', schema)
   expect(code).toBe(0)
-  expect(JSON.parse(text)).toMatchObject({ schemaVersion: 1, readers: [{ name: 'queue/mail', kind: 'queue', lag: 0 }] })
+  expect(JSON.parse(text)).toMatchObject({ schemaVersion: 2, readers: [{ name: 'queue/mail', kind: 'queue', lag: 0 }] })
   expect((await run('status', '--schema', schema)).text).toContain('queue/mail: at 0, 0 behind')
   expect(await run('status', '--schema', 'no_such_schema')).toMatchObject({
     code: 1,

@@ -1,5 +1,7 @@
+import { ConfigError } from '@waybill/core'
 import { textRows, type PgPool } from '../database.ts'
 import { COLUMN_NAMES } from '../row.ts'
+import { checkSchemaVersion, schemaFits } from '../schema-version.ts'
 import type { LogPosition } from './gaps.ts'
 import { openRanges, resume } from './gaps.ts'
 
@@ -29,6 +31,8 @@ export interface LeaseGrant {
   readonly unclean: boolean
 }
 
+const MOST_TROUBLE = 500
+
 /** The stored side of one reader. Each write names the token it was leased by, so that a late one does nothing. */
 export class ReaderRow {
   readonly #pool: PgPool
@@ -38,6 +42,7 @@ export class ReaderRow {
   readonly #service: string
   readonly #sources: string | null
   readonly #leaseMs: number
+  readonly #settings: string | null
 
   constructor(
     pool: PgPool,
@@ -50,6 +55,8 @@ export class ReaderRow {
       /** JSON of what the reader reads, for publishers that ask whether anybody does. */
       readonly sources?: string | undefined
       readonly leaseMs: number
+      /** What all who run this reader must agree on, as text. */
+      readonly settings?: string | undefined
     },
   ) {
     this.#pool = pool
@@ -59,10 +66,15 @@ export class ReaderRow {
     this.#service = options.service
     this.#sources = options.sources ?? null
     this.#leaseMs = options.leaseMs
+    this.#settings = options.settings ?? null
   }
 
-  /** Makes the row if there is none; `true` when it was made. */
+  /**
+   * Makes the row if there is none; `true` when it was made.
+   * @throws {ConfigError} where the tables are missing or of another version than this code works on
+   */
   async register(start: ReaderStart): Promise<boolean> {
+    await checkSchemaVersion(this.#pool, this.#schema)
     const [known] = await textRows(this.#pool, `SELECT sources FROM ${this.#schema}.reader WHERE name = $1`, [
       this.name,
     ])
@@ -109,22 +121,55 @@ export class ReaderRow {
     return { position, open }
   }
 
-  /** The lease, when nobody else holds it. */
+  /**
+   * The lease, when nobody else holds it.
+   * @throws {ConfigError} where this code does not fit the tables, or the holder runs with other settings
+   */
   async acquire(holder: string): Promise<LeaseGrant | undefined> {
-    const [row] = await textRows(
-      this.#pool,
-      `WITH before AS (SELECT leased_by FROM ${this.#schema}.reader WHERE name = $1)
-       UPDATE ${this.#schema}.reader SET token = token + 1, leased_by = $2, seen_at = clock_timestamp(),
-         leased_until = clock_timestamp() + $3::float8 * interval '1 ms'
-       WHERE name = $1 AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $2)
-       RETURNING token, position, open, (SELECT leased_by IS NOT NULL FROM before)`,
-      [this.name, holder, this.#leaseMs],
-    )
-    if (!row) return undefined
+    const rows = await this.#take(holder).catch(async (error: unknown) => {
+      // a table or column that is not there says less than the version does
+      if (/^(?:42P01|42703|3F000)$/.test(String((error as { code?: unknown }).code))) {
+        await checkSchemaVersion(this.#pool, this.#schema)
+      }
+      throw error
+    })
+    const [row] = rows
+    if (!row) {
+      await this.#checkSettings()
+      return undefined
+    }
     const ranges = [...row[2]!.matchAll(/\[(\d+),(\d+)\)/g)].map(
       ([, low, above]) => [Number(low), Number(above) - 1] as const,
     )
     return { token: row[0]!, state: resume(Number(row[1]), ranges), unclean: row[3] === 't' }
+  }
+
+  #take(holder: string): Promise<(string | null)[][]> {
+    return textRows(
+      this.#pool,
+      `WITH before AS (SELECT leased_by FROM ${this.#schema}.reader WHERE name = $1)
+       UPDATE ${this.#schema}.reader SET token = token + 1, leased_by = $2, seen_at = clock_timestamp(),
+         leased_until = clock_timestamp() + $3::float8 * interval '1 ms', settings = $4
+       WHERE name = $1 AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $2)
+         AND ${schemaFits(this.#schema)}
+       RETURNING token, position, open, (SELECT leased_by IS NOT NULL FROM before)`,
+      [this.name, holder, this.#leaseMs, this.#settings],
+    )
+  }
+
+  /** Two relays that disagree would take turns in doing what the other must not. */
+  async #checkSettings(): Promise<void> {
+    if (this.#settings === null) return
+    const [row] = await textRows(
+      this.#pool,
+      `SELECT settings FROM ${this.#schema}.reader
+       WHERE name = $1 AND leased_until > clock_timestamp() AND settings IS DISTINCT FROM $2`,
+      [this.name, this.#settings],
+    )
+    if (row?.[0] == null) return
+    throw new ConfigError(
+      `${this.name} runs elsewhere with other settings, ${row[0]}, than this one has, ${this.#settings}: this one waits until that one stops; give both the same`,
+    )
   }
 
   /** Stores where the reader stands, moves and drops rows of `outbox_retry`, and renews the lease: all or nothing. */
@@ -134,16 +179,24 @@ export class ReaderRow {
     unsettled: Iterable<number>,
     moves: readonly Move[] = [],
     dropped: readonly number[] = [],
+    /** What the holder has trouble with; `null`: nothing any more; `undefined`: as before. */
+    trouble?: string | null,
   ): Promise<boolean> {
     const schema = this.#schema
     const open = `{${openRanges(state, unsettled).map(([low, high]) => `[${low},${high}]`)}}`
     const values: unknown[] = [this.name, token, state.position, open, this.#leaseMs]
     const service = () => `$${values.push(this.#service)}::text`
+    let told = ''
+    if (trouble !== undefined) {
+      const text = `$${values.push(trouble?.replaceAll('\0', '').slice(0, MOST_TROUBLE) ?? null)}::text`
+      told = `trouble = ${text}, trouble_since = CASE
+        WHEN ${text} IS NOT NULL THEN coalesce(trouble_since, clock_timestamp()) END,`
+    }
     const parts = [
       `fence AS (
-        UPDATE ${schema}.reader SET position = $3, open = $4::int8multirange, seen_at = clock_timestamp(),
+        UPDATE ${schema}.reader SET position = $3, open = $4::int8multirange, seen_at = clock_timestamp(), ${told}
           leased_until = clock_timestamp() + $5::float8 * interval '1 ms'
-        WHERE name = $1 AND token = $2 RETURNING name)`,
+        WHERE name = $1 AND token = $2 AND ${schemaFits(schema)} RETURNING name)`,
     ]
     const movedRows = (rows: readonly Move[]) => {
       const at = values.length

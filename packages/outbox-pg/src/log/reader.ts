@@ -33,6 +33,8 @@ export interface ReaderOptions {
   readonly ordered: boolean
   readonly keyOrder: 'none' | 'block-key' | 'skip'
   readonly leaseMs: number
+  /** What all who run this reader must agree on, as text. */
+  readonly settings?: string | undefined
   /** Rows per read. */
   readonly batch: number
   /** The wait between looks when nothing comes. */

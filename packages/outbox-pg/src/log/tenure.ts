@@ -49,6 +49,7 @@ export class Tenure {
   #moves: Move[] = []
   #dropped: number[] = []
   #dirty = false
+  #trouble: string | null | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAtMs = 0
   #writing: Promise<void> = Promise.resolve()
@@ -155,6 +156,12 @@ export class Tenure {
     return true
   }
 
+  /** What there is trouble with, for those who look from outside; `undefined`: nothing any more. */
+  tell(trouble: string | undefined): void {
+    this.#trouble = trouble ?? null
+    this.touch(CHECKPOINT_MS)
+  }
+
   /** Something is to be stored, within so many milliseconds. */
   touch(withinMs: number): void {
     this.#dirty = true
@@ -178,9 +185,11 @@ export class Tenure {
     this.#dirty = false
     const moves = this.#moves.splice(0)
     const dropped = this.#dropped.splice(0)
+    const trouble = this.#trouble
+    this.#trouble = undefined
     const askedMs = performance.now()
     try {
-      const held = await this.#row.write(this.token, this.state, this.unsettled, moves, dropped)
+      const held = await this.#row.write(this.token, this.state, this.unsettled, moves, dropped, trouble)
       if (held) this.#renewedMs = askedMs
       else this.end(new Error('the lease was taken over'))
     } catch (error) {

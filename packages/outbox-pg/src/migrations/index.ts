@@ -1,10 +1,15 @@
+import { ConfigError } from '@waybill/core'
 import type { PgPool } from '../database.ts'
 import { rawSql, type RawExecutor } from '../kysely.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
 import { version1 } from './version-1.ts'
+import { version2 } from './version-2.ts'
 
 /** Each version's SQL; the first entry makes version 1. A published entry never changes. */
-const VERSIONS: readonly ((schema: string) => string)[] = [version1]
+const VERSIONS: readonly ((schema: string) => string)[] = [version1, version2]
+
+/** Reader rows hold multiranges. */
+const OLDEST_SERVER = 140_000
 
 export interface MigrateOptions {
   readonly pool: PgPool
@@ -15,7 +20,7 @@ export interface MigrateOptions {
 /**
  * Brings the tables to the newest version. Safe to run at every start and by several processes at once.
  * @returns the version before and after
- * @throws {ConfigError} for a bad schema name
+ * @throws {ConfigError} for a bad schema name, or PostgreSQL older than 14
  */
 export async function migrate({
   pool,
@@ -25,6 +30,12 @@ export async function migrate({
   const client = await pool.connect()
   let broken = false
   try {
+    const server = (await client.query('SHOW server_version_num')).rows[0].server_version_num as string
+    if (Number(server) < OLDEST_SERVER) {
+      throw new ConfigError(
+        `the server is PostgreSQL ${Math.floor(Number(server) / 10_000)}: @waybill/outbox-pg needs 14 or later`,
+      )
+    }
     await client.query('BEGIN')
     await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('waybill migrate ' || $1, 0))`, [schema])
     const { rows } = await client.query('SELECT to_regnamespace($1) AS schema, to_regclass($2) AS meta', [

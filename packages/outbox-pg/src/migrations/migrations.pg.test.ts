@@ -22,7 +22,7 @@ test('the same tables by migrate, five at once, by its SQL, and by the migrator 
   ]
   try {
     const results = await Promise.all(Array.from({ length: 5 }, () => migrate({ pool, schema: one })))
-    expect(results.map(({ from }) => from).toSorted()).toEqual([0, 1, 1, 1, 1])
+    expect(results.map(({ from }) => from).toSorted()).toEqual([0, 2, 2, 2, 2])
     await pool.query(migrationSql({ schema: two }))
     const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
     const own = { migrationTableName: `${three}_done`, migrationLockTableName: `${three}_lock` }
@@ -32,14 +32,38 @@ test('the same tables by migrate, five at once, by its SQL, and by the migrator 
     expect(await tablesOf(pool, one)).toContain('outbox')
     for (const schema of [two, three]) {
       expect(await tablesOf(pool, schema)).toEqual(await tablesOf(pool, one))
-      expect(await migrate({ pool, schema })).toEqual({ from: 1, to: 1 })
+      expect(await migrate({ pool, schema })).toEqual({ from: 2, to: 2 })
     }
-    await expect(migrate({ pool, schema: 'a"; drop table x' })).rejects.toMatchObject({ code: 'CONFIG' })
-    expect(() => createOutbox({ db: pool, source: '/a', schema: 'a.b' })).toThrow(
-      expect.objectContaining({ code: 'CONFIG' }),
-    )
+    for (const schema of ['', 'a\0b', 'x'.repeat(51), 'pg_mine', '\ud800']) {
+      await expect(migrate({ pool, schema })).rejects.toMatchObject({ code: 'CONFIG' })
+      expect(() => createOutbox({ db: pool, source: '/a', schema })).toThrow(
+        expect.objectContaining({ code: 'CONFIG' }),
+      )
+    }
   } finally {
     for (const schema of [one, two, three]) await pool.query(`drop schema if exists "${schema}" cascade`)
     await pool.end()
   }
+})
+
+test('a server that is too old is refused by its version, before anything is made', async () => {
+  const asked: string[] = []
+  const client = {
+    query: (text: string) => {
+      asked.push(text)
+      return Promise.resolve({ rows: [{ server_version_num: '130018' }] })
+    },
+    release: () => undefined,
+  }
+  const pool = {
+    ...client,
+    connect: () => Promise.resolve(client),
+    on: () => undefined,
+    removeListener: () => undefined,
+  }
+  await expect(migrate({ pool })).rejects.toMatchObject({
+    code: 'CONFIG',
+    message: expect.stringMatching(/PostgreSQL 13.*14 or later/),
+  })
+  expect(asked.filter((text) => /CREATE|BEGIN/.test(text))).toEqual([])
 })

@@ -42,7 +42,10 @@ export function explain(error: unknown): never {
   if (code === '42P01' || code === '3F000') {
     const detail = (error as Error).message
     if (/outbox/.test(detail)) {
-      throw new ConfigError(`${detail}: run migrate({ pool }) or "waybill-outbox migrate" first`, { cause: error })
+      throw new ConfigError(
+        `${detail}: run migrate({ pool }) or "waybill-outbox migrate" first, or give a transaction of the database that has the outbox`,
+        { cause: error },
+      )
     }
   }
   throw error

@@ -243,6 +243,7 @@ function closed(): ClosedError {
 }
 
 function unreachable(what: string, cause: unknown): Error {
+  if (cause instanceof ConfigError) return new ConfigError(`${what}: ${cause.message}`, { cause })
   const { code, message } = cause as { code?: unknown; message?: unknown }
   if (code === '42P01' || code === '3F000') {
     return new ConfigError(`${what}: the tables are missing; run migrate({ pool }) or "waybill-outbox migrate" first`, {

@@ -107,6 +107,7 @@ class LogRelay implements Relay {
       consumer: sink,
       ordered: true,
       keyOrder: onParked,
+      settings: JSON.stringify({ onParked, retryMs, retentionMs: this.#options.retentionMs }),
       leaseMs,
       batch,
       pollMs,

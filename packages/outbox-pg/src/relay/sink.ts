@@ -40,11 +40,16 @@ export class RelaySink implements RowConsumer {
   readonly #publisher: Publisher
   readonly #blocked = new BlockedKeys()
   /** Since when a destination refuses, and whether its rows leave the log by now. */
-  readonly #refused = new Map<string, { readonly sinceMs: number; diverted: boolean; probing: boolean }>()
+  readonly #refused = new Map<
+    string,
+    { readonly sinceMs: number; reason: string; diverted: boolean; probing: boolean }
+  >()
   #batch: { row: HeldRow; tenure: Tenure }[] = []
   #open = 0
   #pauseMs = FIRST_PAUSE_MS
   #health: Omit<PartHealth, 'part'> = { state: 'up', sinceMs: Date.now() }
+  /** What the reader's row says; not known at the begin of a tenure. */
+  #told: { readonly tenure: Tenure; readonly reason: string | undefined } | undefined
 
   constructor(options: SinkOptions) {
     this.#options = options
@@ -52,17 +57,21 @@ export class RelaySink implements RowConsumer {
   }
 
   get health(): PartHealth {
-    const [refused] = this.#refused.keys()
+    const [refused] = this.#refused
     const part = `carrier ${this.#options.name}`
     if (this.#health.state === 'up' && refused !== undefined) {
-      return {
-        part,
-        state: 'degraded',
-        sinceMs: this.#refused.get(refused)!.sinceMs,
-        reason: `destination ${refused} refuses`,
-      }
+      const [place, { sinceMs, reason }] = refused
+      return { part, state: 'degraded', sinceMs, reason: `destination ${place} refuses: ${reason}` }
     }
     return { part, ...this.#health }
+  }
+
+  /** Stores why nothing or not all goes, where `status` sees it. */
+  #tell(tenure: Tenure): void {
+    const reason = this.#health.state === 'up' && this.#refused.size === 0 ? undefined : this.health.reason
+    if (this.#told?.tenure === tenure && this.#told.reason === reason) return
+    this.#told = { tenure, reason }
+    tenure.tell(reason)
   }
 
   async begin(): Promise<void> {
@@ -131,6 +140,7 @@ export class RelaySink implements RowConsumer {
     this.#refused.delete(placeOf(row))
     if (this.#health.state !== 'up') this.#health = { state: 'up', sinceMs: Date.now() }
     if (row.fromRetry) this.#blocked.remove(laneOf(row.message))
+    this.#tell(tenure)
     tenure.settle(row, { kind: 'done' })
   }
 
@@ -144,12 +154,17 @@ export class RelaySink implements RowConsumer {
   /** The carrier is away: nothing moves and nothing is counted. */
   #wait(row: HeldRow, tenure: Tenure, error: unknown): void {
     if (this.#health.state === 'up') {
-      this.#health = { state: 'down', sinceMs: Date.now(), reason: reasonOf(error) }
+      this.#health = {
+        state: 'down',
+        sinceMs: Date.now(),
+        reason: `broker "${this.#options.name}" is away: ${reasonOf(error)}`,
+      }
       this.#options.logger.warn(
         { transport: this.#options.name, reason: reasonOf(error) },
         'the relay waits for its carrier',
       )
     }
+    this.#tell(tenure)
     const place = this.#refused.get(placeOf(row))
     if (place) place.probing = false
     const pauseMs = this.#pauseMs
@@ -163,9 +178,11 @@ export class RelaySink implements RowConsumer {
     const place = placeOf(row)
     let refused = this.#refused.get(place)
     if (!refused) {
-      refused = { sinceMs: Date.now(), diverted: false, probing: false }
+      refused = { sinceMs: Date.now(), reason: reasonOf(error), diverted: false, probing: false }
       this.#refused.set(place, refused)
     }
+    refused.reason = reasonOf(error)
+    this.#tell(tenure)
     if (row.fromRetry) {
       refused.diverted = true
       refused.probing = false
