@@ -48,6 +48,8 @@ export class Intake {
     this.#concurrency = options.concurrency
     this.#routes = new RouteTable(options.routes, options.assume)
     this.#solo = new Solo(context, () => this.#lanes.running, {
+      stopped: () => this.#stopped || !this.#valve.opensAlone,
+      endWaits: (work) => this.#backOffs.end((other) => other !== work),
       close: () => {
         this.#valve.hold()
         this.#backOffs.end(() => true)
@@ -109,6 +111,7 @@ export class Intake {
 
   pause(): void {
     this.#valve.pause()
+    this.#solo.check()
   }
 
   resume(): void {
@@ -231,6 +234,7 @@ export class Intake {
   }
 
   #outcomeOf(work: Work): Outcome {
+    if (work.givenBack) return RELEASE
     if (work.route === undefined) {
       return this.#observe(work, () => unknownType(work, this.#context, this.#setbacks, this.#backOffs))
     }
@@ -262,6 +266,7 @@ export class Intake {
         goOn()
       }
     }
+    this.#solo.check()
     this.#pump()
   }
 

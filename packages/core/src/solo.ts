@@ -1,5 +1,4 @@
 import type { IntakeContext } from './intake-context.ts'
-import { sleep } from './ports.ts'
 import type { Work } from './work.ts'
 
 /** What was given back must have left the process before a handler that may end it starts. */
@@ -10,6 +9,10 @@ export interface Others {
   /** Gives back all that has not started, and lets no more in. */
   close(): void
   reopen(): void
+  /** Gives back what waits between two tries, but for `work`: it would go on beside it. */
+  endWaits(work: Work): void
+  /** Whether nothing may start any more, not even alone. */
+  stopped(): boolean
 }
 
 /**
@@ -21,7 +24,8 @@ export class Solo {
   readonly #running: () => number
   readonly #others: Others
   #busy = false
-  #onAlone: (() => void) | undefined
+  /** Looks again whether the one that waits may start. */
+  #look: (() => void) | undefined
 
   constructor(context: IntakeContext, running: () => number, others: Others) {
     this.#context = context
@@ -48,25 +52,43 @@ export class Solo {
     if (this.convicts(work)) return run()
     this.#busy = true
     this.#others.close()
-    await new Promise<void>((resolve) => {
-      this.#onAlone = resolve
-      this.check()
-    })
-    const { bus, options } = this.#context
-    await sleep(bus.ports.timers, LEAVE_MS)
-    const { id, type } = work.message
-    const { crashes } = work.delivery
-    bus.logger.warn({ service: options.service, id, type, crashes }, 'message opened alone')
+    work.givenBack = !(await this.#alone(work))
+    if (!work.givenBack) {
+      const { bus, options } = this.#context
+      const { id, type } = work.message
+      const { crashes } = work.delivery
+      bus.logger.warn({ service: options.service, id, type, crashes }, 'message opened alone')
+    }
     await run()
     this.#busy = false
     this.#others.reopen()
   }
 
-  /** Called when something has ended: the one that is to be alone may be so now. */
+  /** Called when something has ended or was given back: the one that is to be alone may be so now, or may not start. */
   check(): void {
-    if (this.#onAlone === undefined || this.#running() > 1) return
-    const onAlone = this.#onAlone
-    this.#onAlone = undefined
-    onAlone()
+    this.#look?.()
+  }
+
+  /** Resolves when nothing is beside it any more, with `false` when it is not to start after all. */
+  #alone(work: Work): Promise<boolean> {
+    return new Promise((resolve) => {
+      let cancel: (() => void) | undefined
+      const decide = () => {
+        this.#look = undefined
+        cancel?.()
+        resolve(!this.#mustGo(work))
+      }
+      this.#look = () => {
+        if (this.#mustGo(work)) return decide()
+        this.#others.endWaits(work)
+        if (this.#running() > 1) return
+        cancel ??= this.#context.bus.ports.timers.schedule(decide, LEAVE_MS)
+      }
+      this.#look()
+    })
+  }
+
+  #mustGo({ delivery: { recalled, signal } }: Work): boolean {
+    return this.#others.stopped() || recalled.aborted || signal.aborted
   }
 }

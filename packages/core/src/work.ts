@@ -32,7 +32,7 @@ export class Work implements BatchItem<Work> {
   data: unknown
   /** What the try under way has to say to whoever asked. */
   reply: WireMessage | undefined
-  /** Given back while it waited between two tries. */
+  /** Given back while it waited between two tries, or to be opened alone. */
   givenBack = false
   /** Requeued between two tries that belong together. */
   interrupted = false
