@@ -151,6 +151,7 @@ export class World implements ProcessWorld {
 
   #observer(): BrokerObserver {
     return {
+      published: (client, message) => this.deliveries.published(client, message),
       stored: ({ service, message }) => this.trace.add(`stored ${message.id} for ${service}`),
       confirmed: ({ id }) => this.stores.confirmed(id),
       overlapped: ({ id, orderingKey }) =>

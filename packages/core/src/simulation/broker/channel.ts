@@ -48,6 +48,7 @@ export class Channel {
   readonly #open = new Set<Entry>()
   readonly #returned: Entry[] = []
   #reading = true
+  #cancelEviction = () => {}
   #closed = false
   // the client's side
   readonly #recalled = new AbortController()
@@ -94,7 +95,10 @@ export class Channel {
     const { faults, ports } = this.#context
     this.subscription.toClient.send(() => this.stopReading())
     // until its client is late with giving back
-    ports.timers.schedule(() => this.evict(), faults.chance.yes(0.3) ? faults.chance.between(0, 2_000) : 60_000)
+    this.#cancelEviction = ports.timers.schedule(
+      () => this.evict(),
+      faults.chance.yes(0.3) ? faults.chance.between(0, 2_000) : 60_000,
+    )
     this.#closeIfEmpty()
   }
 
@@ -110,6 +114,7 @@ export class Channel {
     if (this.#closed) return
     this.#closed = true
     this.#reading = false
+    this.#cancelEviction()
     const exact = this.#context.profile.capabilities.attempts === 'exact'
     for (const entry of this.#open) {
       if (entry.state === 'settled') continue

@@ -27,6 +27,7 @@ interface Lane {
 }
 
 interface FlyingClient {
+  readonly name: string
   readonly alive: boolean
   readonly connected: boolean
 }
@@ -48,6 +49,7 @@ export class Flights {
 
   take(message: WireMessage, { signal, timeoutMs = DEFAULT_TIMEOUT_MS }: CallOptions): Promise<void> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
+    this.#broker.context.observer.published(this.#client.name, message)
     return new Promise((resolve, reject) => {
       const onAbort = () => this.#fail(flight, signal!.reason)
       const flight: Flight = {

@@ -15,6 +15,8 @@ export type Ending = 'ack' | 'deadLetter' | 'ackBefore' | 'gone'
 
 /** Who watches what the broker does. */
 export interface BrokerObserver {
+  /** A client was asked to publish; whether it gets there is another matter. */
+  published(client: string, message: WireMessage): void
   stored(entry: Entry): void
   /** The publisher is told that the broker has it. */
   confirmed(message: WireMessage): void
@@ -28,6 +30,7 @@ export interface BrokerObserver {
 }
 
 export const NOBODY: BrokerObserver = Object.freeze({
+  published() {},
   stored() {},
   confirmed() {},
   overlapped() {},

@@ -1,5 +1,6 @@
 import type { Context } from '../../handler.ts'
 import type { Settlement } from '../../transport.ts'
+import type { WireMessage } from '../../wire-message.ts'
 import type { HandedOver } from '../broker/observer.ts'
 import type { Handover, Run } from './handover.ts'
 import { judgeSettlement, type SettlementRules } from './settlement-rules.ts'
@@ -22,6 +23,8 @@ export class DeliveryJudge {
   readonly #handovers: Handover[] = []
   /** By client and service. */
   readonly #live = new Map<string, Set<Run>>()
+  /** Requests that a client has answered, whatever became of the answer. */
+  readonly #answered = new Set<string>()
   /** By client, all that have not ended. */
   readonly #running = new Map<string, number>()
 
@@ -40,6 +43,10 @@ export class DeliveryJudge {
     if (recalled.aborted) onRecall()
     else recalled.addEventListener('abort', onRecall, { once: true })
     this.#handovers.push(handover)
+  }
+
+  published(client: string, { destination, attributes }: WireMessage): void {
+    if (destination.kind === 'reply') this.#answered.add(`${client}/${attributes['causationid']}`)
   }
 
   /** A handler is called; the returned function says how it ended. */
@@ -107,7 +114,8 @@ export class DeliveryJudge {
     const handover = this.#handovers[Number(handed.delivery.message.attributes['handover'])]!
     if (handover.settled) this.#verdicts.add(`settled twice: ${handed.entry.message.id} at ${handed.entry.service}`)
     handover.settled = true
-    const wrong = judgeSettlement(handover, settlement, this.#options)
+    const answered = this.#answered.has(`${handed.client}/${handed.delivery.message.id}`)
+    const wrong = judgeSettlement({ ...handover, answered }, settlement, this.#options)
     if (wrong !== undefined) {
       const { entry, client } = handed
       this.#verdicts.add(`${settlement.outcome} of ${entry.message.id} at ${entry.service} of ${client}: ${wrong}`)

@@ -15,7 +15,7 @@ export interface SettlementRules {
 
 /** Why a settlement can not be right, seen what the handler did. */
 export function judgeSettlement(
-  { runs, delivery, options, entry }: Handover,
+  { runs, delivery, options, entry, answered }: Handover & { readonly answered: boolean },
   settlement: Settlement,
   rules: SettlementRules,
 ): string | undefined {
@@ -27,7 +27,8 @@ export function judgeSettlement(
   const last = runs.at(-1)
   const done = last?.how === 'done' && !last.late
   if (rules.isRequest(message.type)) {
-    if (settlement.outcome === 'ack' && last?.how === undefined && !expired()) return 'nobody has answered it'
+    // one that can't be served in time is answered without its handler
+    if (settlement.outcome === 'ack' && !answered && !expired()) return 'nobody has answered it'
     return undefined
   }
   if (done && last.given !== undefined && last.given.outcome === settlement.outcome) return undefined
