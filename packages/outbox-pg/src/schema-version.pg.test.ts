@@ -40,7 +40,7 @@ test('tables that are missing, or older than the code, are named with what to do
   await pool.query(`UPDATE "${schema}".meta SET schema_version = 1`)
   await pool.query(`ALTER TABLE "${schema}".reader DROP COLUMN settings, DROP COLUMN trouble`)
   await using old = startRelay({ pool, schema, transports: { one: silent } })
-  await expect.poll(() => reasonOf(old)).toMatch(/version 1, and this release needs 2.*migrate/)
+  await expect.poll(() => reasonOf(old)).toMatch(/version 1, and this release needs 3.*migrate/)
   await using none = startRelay({ pool, schema: `${schema}_none`, transports: { one: silent } })
   await expect.poll(() => reasonOf(none)).toMatch(/tables in schema .* are missing: run "waybill-outbox migrate"/)
 })

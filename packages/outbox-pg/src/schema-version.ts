@@ -5,7 +5,7 @@ import { textRows, type PgPool } from './database.ts'
 export const READER_VERSION = 1
 
 /** The oldest tables that this code reads and writes. */
-export const OLDEST_SCHEMA_VERSION = 2
+export const OLDEST_SCHEMA_VERSION = 3
 
 /** SQL that is true where these tables and this code fit each other. `schema` is quoted. */
 export const schemaFits = (schema: string): string =>

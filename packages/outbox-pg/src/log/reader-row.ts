@@ -27,8 +27,18 @@ export interface Move {
 export interface LeaseGrant {
   readonly token: string
   readonly state: LogPosition
-  /** The last holder did not give it back. */
+  /** The last holder was another one, and did not give it back. */
   readonly unclean: boolean
+  /** Starts that were counted, by id. */
+  readonly starts: ReadonlyMap<number, number>
+}
+
+/** What else is told of a reader. */
+export interface ReaderNotes {
+  /** What the holder has trouble with; `null`: nothing any more. */
+  readonly trouble?: string | null | undefined
+  /** Starts that were counted, by id. */
+  readonly starts?: ReadonlyMap<number, number> | undefined
 }
 
 const MOST_TROUBLE = 500
@@ -141,7 +151,13 @@ export class ReaderRow {
     const ranges = [...row[2]!.matchAll(/\[(\d+),(\d+)\)/g)].map(
       ([, low, above]) => [Number(low), Number(above) - 1] as const,
     )
-    return { token: row[0]!, state: resume(Number(row[1]), ranges), unclean: row[3] === 't' }
+    const starts = Object.entries(JSON.parse(row[4]!) as Record<string, number>)
+    return {
+      token: row[0]!,
+      state: resume(Number(row[1]), ranges),
+      unclean: row[3] === 't',
+      starts: new Map(starts.map(([id, count]) => [Number(id), count])),
+    }
   }
 
   #take(holder: string): Promise<(string | null)[][]> {
@@ -152,7 +168,7 @@ export class ReaderRow {
          leased_until = clock_timestamp() + $3::float8 * interval '1 ms', settings = $4
        WHERE name = $1 AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $2)
          AND ${schemaFits(this.#schema)}
-       RETURNING token, position, open, (SELECT leased_by IS NOT NULL FROM before)`,
+       RETURNING token, position, open, (SELECT leased_by IS NOT NULL AND leased_by <> $2 FROM before), starts`,
       [this.name, holder, this.#leaseMs, this.#settings],
     )
   }
@@ -179,17 +195,18 @@ export class ReaderRow {
     unsettled: Iterable<number>,
     moves: readonly Move[] = [],
     dropped: readonly number[] = [],
-    /** What the holder has trouble with; `null`: nothing any more; `undefined`: as before. */
-    trouble?: string | null,
+    /** What is `undefined` stays as it is stored. */
+    { trouble, starts }: ReaderNotes = {},
   ): Promise<boolean> {
     const schema = this.#schema
     const open = `{${openRanges(state, unsettled).map(([low, high]) => `[${low},${high}]`)}}`
     const values: unknown[] = [this.name, token, state.position, open, this.#leaseMs]
+    const counted = starts ? `starts = $${values.push(JSON.stringify(Object.fromEntries(starts)))}::jsonb, ` : ''
     const service = () => `$${values.push(this.#service)}::text`
-    let told = ''
+    let told = counted
     if (trouble !== undefined) {
       const text = `$${values.push(trouble?.replaceAll('\0', '').slice(0, MOST_TROUBLE) ?? null)}::text`
-      told = `trouble = ${text}, trouble_since = CASE
+      told += `trouble = ${text}, trouble_since = CASE
         WHEN ${text} IS NOT NULL THEN coalesce(trouble_since, clock_timestamp()) END,`
     }
     const parts = [

@@ -5,12 +5,13 @@ import { Latch } from './latch.ts'
 import { newTransactionId, readLog, type RowFilter } from './read.ts'
 import { ReaderRow, type ReaderKind, type ReaderStart } from './reader-row.ts'
 import { dueRows } from './retry-rows.ts'
+import { Starts } from './starts.ts'
 import { CHECKPOINT_MS, Tenure, type HeldRow } from './tenure.ts'
 
 /** Whom a reader hands rows to. */
 export interface RowConsumer {
-  /** Whether one more row of this size may be open. */
-  room(bytes: number): boolean
+  /** Whether one more row may be open: this one, or any small one. */
+  room(row?: Pick<HeldRow, 'bytes' | 'crashes'>): boolean
   /** Takes a row, in the order of the log; settles it with `tenure.settle`, once. */
   take(row: HeldRow, tenure: Tenure): void
   /** A lease was got: called before the first row of it. */
@@ -64,11 +65,13 @@ export class LogReader {
   #running: Promise<void> | undefined
   #drainUntilMs = Infinity
   #buffer: HeldRow[] = []
+  readonly #starts: Starts
   #health: Omit<PartHealth, 'part'> = { state: 'degraded', sinceMs: Date.now(), reason: 'starting' }
 
   constructor(options: ReaderOptions) {
     this.#options = options
     this.#row = new ReaderRow(options.pool, options.schema, options)
+    this.#starts = new Starts(options.kind === 'service' || options.kind === 'queue')
   }
 
   get name(): string {
@@ -144,7 +147,9 @@ export class LogReader {
           await this.#latch.wait(STANDBY_MS)
           continue
         }
+        this.#starts.begin(grant)
         const tenure = new Tenure(this.#row, grant, {
+          starts: this.#starts,
           askedMs,
           leaseMs: this.#options.leaseMs,
           ordered: this.#options.ordered,
@@ -189,14 +194,16 @@ export class LogReader {
       if (tenure.retryStale) retryAtMs = 0
       const nowMs = performance.now()
       const paused = nowMs < tenure.pausedUntilMs || tenure.rewinding
-      if (!paused && nowMs >= retryAtMs && consumer.room(0)) {
+      if (!paused && nowMs >= retryAtMs && consumer.room()) {
         tenure.retryStale = false
         const due = await dueRows(pool, schema, this.name, keyOrder, [...tenure.retrying], batch)
         if (tenure.over) break
         retryAtMs = performance.now() + Math.min(due.nextMs, Math.max(pollMs, 250))
-        for (const row of due.rows) {
-          if (!consumer.room(row.bytes)) {
-            retryAtMs = 0
+        for (const found of due.rows) {
+          const row = { ...found, crashes: tenure.starts.crashesOf(found.id) }
+          if (!consumer.room(row)) {
+            // one that has to wait until it is alone is not asked for all the time
+            retryAtMs = row.crashes === undefined ? 0 : performance.now() + CHECKPOINT_MS
             break
           }
           tenure.retrying.add(row.id)
@@ -225,7 +232,7 @@ export class LogReader {
           bytes += row.bytes
           own++
           tenure.unsettled.add(id)
-          this.#buffer.push({ ...row, attempts: 0, fromRetry: false })
+          this.#buffer.push({ ...row, attempts: 0, fromRetry: false, crashes: tenure.starts.crashesOf(id) })
         }
         if (own > 0) bytesPerRow = Math.max(256, bytes / own)
         if (handOn.length > 0 || after.gaps.length !== before.gaps.length) {
@@ -239,7 +246,7 @@ export class LogReader {
         readAtMs = performance.now() + waitMs
       }
       let taken = 0
-      while (this.#buffer[taken] && !tenure.rewinding && !tenure.over && consumer.room(this.#buffer[taken]!.bytes)) {
+      while (this.#buffer[taken] && !tenure.rewinding && !tenure.over && consumer.room(this.#buffer[taken]!)) {
         consumer.take(this.#buffer[taken++]!, tenure)
       }
       if (taken > 0) this.#buffer.splice(0, taken)
@@ -247,7 +254,7 @@ export class LogReader {
       let untilMs = performance.now() + pollMs
       if (!tenure.rewinding) {
         if (this.#buffer.length < batch / 4) untilMs = Math.min(untilMs, this.#looked ? readAtMs : 0)
-        if (consumer.room(0)) untilMs = Math.min(untilMs, retryAtMs)
+        if (consumer.room()) untilMs = Math.min(untilMs, retryAtMs)
       }
       await this.#latch.wait(Math.max(1, Math.max(untilMs, tenure.pausedUntilMs) - performance.now()))
     }

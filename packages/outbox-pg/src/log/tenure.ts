@@ -1,5 +1,6 @@
 import type { WireMessage } from '@waybill/core'
 import { giveBack, type LogPosition } from './gaps.ts'
+import type { Starts } from './starts.ts'
 import type { LeaseGrant, Move, ReaderRow } from './reader-row.ts'
 
 /** A row in the hands of a reader, from the log or from `outbox_retry`. */
@@ -10,6 +11,8 @@ export interface HeldRow {
   /** Failures counted so far. */
   readonly attempts: number
   readonly fromRetry: boolean
+  /** Processes that ended while it was open, for all we know; `undefined` where there is no cause for suspicion. */
+  readonly crashes?: number | undefined
 }
 
 /** What became of a held row. */
@@ -28,7 +31,7 @@ export const CHECKPOINT_MS = 50
  */
 export class Tenure {
   readonly token: string
-  readonly unclean: boolean
+  readonly starts: Starts
   /** From the log and not settled, buffered ones included. */
   readonly unsettled = new Set<number>()
   /** From `outbox_retry` and not settled. */
@@ -62,13 +65,14 @@ export class Tenure {
     options: {
       readonly leaseMs: number
       readonly ordered: boolean
+      readonly starts: Starts
       readonly askedMs: number
       readonly changed: () => void
     },
   ) {
     this.#row = row
     this.token = grant.token
-    this.unclean = grant.unclean
+    this.starts = options.starts
     this.state = grant.state
     this.#leaseMs = options.leaseMs
     this.#ordered = options.ordered
@@ -108,6 +112,10 @@ export class Tenure {
 
   settle(row: HeldRow, outcome: RowOutcome): void {
     if (this.over) return
+    if (row.crashes !== undefined) {
+      this.starts.ended(row, outcome.kind === 'back')
+      this.touch(outcome.kind === 'back' ? 1 : CHECKPOINT_MS)
+    }
     if (outcome.kind === 'back') {
       this.#giveBack(row, outcome.pauseMs)
     } else {
@@ -118,6 +126,13 @@ export class Tenure {
       this.touch(outcome.kind === 'move' || row.fromRetry ? 1 : CHECKPOINT_MS)
     }
     this.#changed()
+  }
+
+  /** Resolves when it is stored that this row is being started; a row that ends the process is known by it. */
+  async countStart(row: HeldRow): Promise<void> {
+    this.starts.begun(row)
+    this.#dirty = true
+    await this.flush()
   }
 
   #giveBack(row: HeldRow, pauseMs: number): void {
@@ -187,9 +202,10 @@ export class Tenure {
     const dropped = this.#dropped.splice(0)
     const trouble = this.#trouble
     this.#trouble = undefined
+    const starts = this.starts.takeChange()
     const askedMs = performance.now()
     try {
-      const held = await this.#row.write(this.token, this.state, this.unsettled, moves, dropped, trouble)
+      const held = await this.#row.write(this.token, this.state, this.unsettled, moves, dropped, { trouble, starts })
       if (held) this.#renewedMs = askedMs
       else this.end(new Error('the lease was taken over'))
     } catch (error) {

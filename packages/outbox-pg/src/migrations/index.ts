@@ -4,9 +4,10 @@ import { rawSql, type RawExecutor } from '../kysely.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
 import { version1 } from './version-1.ts'
 import { version2 } from './version-2.ts'
+import { version3 } from './version-3.ts'
 
 /** Each version's SQL; the first entry makes version 1. A published entry never changes. */
-const VERSIONS: readonly ((schema: string) => string)[] = [version1, version2]
+const VERSIONS: readonly ((schema: string) => string)[] = [version1, version2, version3]
 
 /** Reader rows hold multiranges. */
 const OLDEST_SERVER = 140_000

@@ -6,6 +6,10 @@ import { reads } from './registry.ts'
 
 const FIRST_PAUSE_MS = 20
 const LONGEST_PAUSE_MS = 1_000
+/** From so many ended processes on a row is open alone, so that no neighbour is counted with it. */
+const ALONE_FROM = 2
+/** Nobody else is let in while one that is to be alone waits; it asks again more often than this. */
+const ALONE_WAIT_MS = 2_000
 
 /** The open deliveries of one subscription, over all readers that it has. */
 export class DeliveryWindow implements RowConsumer {
@@ -16,6 +20,9 @@ export class DeliveryWindow implements RowConsumer {
   #bytes = 0
   #paused = false
   #pauseMs = FIRST_PAUSE_MS
+  #alone = false
+  #aloneAskedMs = -Infinity
+  #counting: Promise<unknown> | undefined
 
   constructor(options: SubscribeOptions, deliver: (delivery: Delivery) => Promise<Settlement>, onRoom: () => void) {
     this.#options = options
@@ -32,27 +39,57 @@ export class DeliveryWindow implements RowConsumer {
     this.#onRoom()
   }
 
-  room(bytes: number): boolean {
+  room({ bytes, crashes = 0 }: Pick<HeldRow, 'bytes' | 'crashes'> = { bytes: 0 }): boolean {
     const { maxOpen, maxOpenBytes } = this.#options
-    if (this.#paused) return false
+    if (this.#paused || this.#alone) return false
+    if (this.#mustBeAlone(crashes)) {
+      this.#aloneAskedMs = performance.now()
+      return this.#open === 0
+    }
+    if (performance.now() - this.#aloneAskedMs < ALONE_WAIT_MS) return false
     return this.#open === 0 || (this.#open < maxOpen && this.#bytes + bytes <= maxOpenBytes)
   }
 
   take(row: HeldRow, tenure: Tenure): void {
     if (!wanted(this.#options.sources, this.#options.service, row)) return tenure.settle(row, { kind: 'done' })
+    const alone = this.#mustBeAlone(row.crashes)
+    if (alone) {
+      this.#alone = true
+      this.#aloneAskedMs = -Infinity
+    }
     this.#open++
     this.#bytes += row.bytes
-    void this.#handle(row, tenure).finally(() => {
+    void this.#handle(row, tenure, this.#counted(row, tenure)).finally(() => {
+      if (alone) this.#alone = false
       this.#open--
       this.#bytes -= row.bytes
       this.#onRoom()
     })
   }
 
-  async #handle(row: HeldRow, tenure: Tenure): Promise<void> {
+  #mustBeAlone(crashes = 0): boolean {
+    return crashes >= ALONE_FROM && !this.#options.ackBefore
+  }
+
+  /** What a row has to wait for before it is handed on: that its start is stored, and that none overtakes another. */
+  #counted(row: HeldRow, tenure: Tenure): Promise<unknown> | undefined {
+    if (row.crashes === undefined || this.#options.ackBefore) return this.#counting
+    const counting = Promise.all([this.#counting, tenure.countStart(row)]).finally(() => {
+      if (this.#counting === counting) this.#counting = undefined
+    })
+    this.#counting = counting
+    return counting
+  }
+
+  async #handle(row: HeldRow, tenure: Tenure, counted: Promise<unknown> | undefined): Promise<void> {
+    if (counted) {
+      await counted
+      if (tenure.over) return
+    }
     const delivery: Delivery = {
       message: row.message,
       attempt: row.attempts + 1,
+      ...(row.crashes !== undefined && { crashes: row.crashes }),
       position: String(row.id),
       recalled: tenure.recalled,
       signal: tenure.signal,
