@@ -5,7 +5,7 @@ export { OUTBOX_DEFAULTS, type OutboxLimits, type OutboxOptions } from './outbox
 export { createOutbox, type Outbox, type OutboxMessages, type OutboxWriter } from './outbox/outbox.ts'
 export { POSTGRES_DEFAULTS, type PostgresOptions } from './postgres/options.ts'
 export { postgres } from './postgres/transport.ts'
-export { createInbox, type Inbox, type InboxContext, type InboxCounts } from './inbox/inbox.ts'
+export { createInbox, type Inbox, type InboxContext, type InboxContexts, type InboxCounts } from './inbox/inbox.ts'
 export { INBOX_DEFAULTS, type InboxOptions, type OnceOptions } from './inbox/options.ts'
 export { RELAY_DEFAULTS, type RelayOptions } from './relay/options.ts'
 export { startRelay, type Relay } from './relay/relay.ts'

@@ -1,4 +1,4 @@
-import { defineEvent, defineRequest, on, respond } from '@waybill/core'
+import { defineEvent, defineRequest, on, onBatch, respond } from '@waybill/core'
 import type { Kysely, Transaction } from 'kysely'
 import type { Pool, PoolClient } from 'pg'
 import { expectTypeOf, test } from 'vitest'
@@ -32,6 +32,25 @@ test('data and transaction are inferred through once', () => {
       expectTypeOf(days).toEqualTypeOf<number>()
       expectTypeOf(trx).toEqualTypeOf<Transaction<Tables>>()
       return { cents: days * 1_500 }
+    }),
+  )
+})
+
+test('onceBatch infers a list of data, and contexts with the one transaction, of which there is at least one', () => {
+  const inbox = createInbox({ db: fromKysely(db) })
+  onBatch(
+    Booked,
+    inbox.onceBatch(async (rentals, contexts) => {
+      expectTypeOf(rentals).toEqualTypeOf<readonly { rentalId: string; days: number }[]>()
+      expectTypeOf(contexts[0].trx).toEqualTypeOf<Transaction<Tables>>()
+      expectTypeOf(contexts.map(({ message }) => message.id)).toEqualTypeOf<string[]>()
+    }),
+    { size: 100 },
+  )
+  onBatch(
+    Booked,
+    createInbox({ db: pool }).onceBatch(async (rentals, [{ trx }]) => {
+      await trx.query('select $1::int', [rentals.length])
     }),
   )
 })

@@ -1,4 +1,4 @@
-import { inTransaction, type Context, type Settlement } from '@waybill/core'
+import { inTransaction, type BatchResult, type Context, type Settlement } from '@waybill/core'
 import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
 import { databaseOf } from '../outbox/transactions.ts'
 import { claim, contentHash, type ClaimResult } from './claim.ts'
@@ -9,10 +9,15 @@ import {
   type InboxOptions,
   type OnceOptions,
 } from './options.ts'
+import { onceBatchOf } from './once-batch.ts'
+import { rollsBack } from './rolls-back.ts'
 import { sweepInbox } from './sweep.ts'
 
 /** What a handler under `inbox.once` gets: the context, and the transaction that its effect belongs in. */
 export type InboxContext<Trx> = Context & { readonly trx: Trx }
+
+/** Of a batch, never empty: one for each message, all with the batch's one transaction. */
+export type InboxContexts<Trx> = readonly [InboxContext<Trx>, ...InboxContext<Trx>[]]
 
 type Outcome = void | Settlement
 
@@ -36,6 +41,16 @@ export interface Inbox<Trx = PgClient> extends AsyncDisposable {
     handler: (data: Data, context: InboxContext<Trx>) => Outcome | Promise<Outcome>,
     options?: OnceOptions<Data>,
   ): (data: Data, context: Context) => Promise<Outcome>
+  /**
+   * For `onBatch`: the batch's messages share one transaction, and the handler gets those that were not handled before.
+   * It commits when all of them are acked; else nothing does, and unless all were settled otherwise or one was alone, core
+   * hands over each message alone.
+   * @example onBatch(RentalBooked, inbox.onceBatch((rentals, [{ trx }]) => insertAll(trx, rentals)))
+   */
+  onceBatch<Data>(
+    handler: (datas: readonly Data[], contexts: InboxContexts<Trx>) => BatchResult | Promise<BatchResult>,
+    options?: OnceOptions<Data>,
+  ): (datas: readonly Data[], contexts: readonly Context[]) => Promise<BatchResult>
   /**
    * A responder whose effect commits exactly once: a copy of the request is answered with the stored reply. The reply has
    * to have a form in JSON.
@@ -73,6 +88,22 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
   let timer: NodeJS.Timeout | undefined
   let sweeping: Promise<unknown> = Promise.resolve()
 
+  const count = (
+    { message, service, logger }: Context,
+    before: { readonly fresh: boolean; readonly same?: boolean },
+  ) => {
+    if (before.fresh) {
+      counts.handled++
+      return
+    }
+    counts.duplicates++
+    options.telemetry?.count('inboxDuplicates', { service })
+    if (before.same !== false) return
+    counts.mismatches++
+    const { id, type } = message
+    logger.warn({ service, type, id }, 'a message came again under the same key with other content')
+  }
+
   /** Runs `work` unless the message was handled before; then `again` with what was stored. */
   const guarded = async <Data, Result>(
     what: string,
@@ -82,7 +113,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     work: (context: InboxContext<Trx>, queryable: Queryable, row: readonly string[]) => Promise<Result>,
     again: (reply: Buffer | null) => Result,
   ): Promise<Result> => {
-    const { message, service, logger } = context
+    const { message, service } = context
     const handler = given.name ?? message.type
     const key = given.key?.(data, context) ?? message.dedupeKey ?? message.id
     let queryable: Queryable | undefined
@@ -107,16 +138,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
             : Promise.resolve(again(before.reply)),
       }),
     )
-    if (before.fresh) {
-      counts.handled++
-    } else {
-      counts.duplicates++
-      options.telemetry?.count('inboxDuplicates', { service })
-      if (!before.same) {
-        counts.mismatches++
-        logger.warn({ service, handler, id: message.id }, 'a message came again under the same key with other content')
-      }
-    }
+    count(context, before)
     return result
   }
 
@@ -134,7 +156,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
           given,
           async (inner) => {
             const settlement = await handler(data, inner)
-            if (settlement && settlement.outcome !== 'ack') throw new RolledBack(settlement)
+            if (rollsBack(settlement)) throw new RolledBack(settlement)
             return settlement
           },
           () => undefined,
@@ -147,6 +169,21 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
       }
     }
   }
+
+  const onceBatch: Inbox<Trx>['onceBatch'] = <Data>(
+    handler: (datas: readonly Data[], contexts: InboxContexts<Trx>) => BatchResult | Promise<BatchResult>,
+    onceOptions: OnceOptions<Data> = {},
+  ) =>
+    onceBatchOf<Data, Trx>(
+      {
+        database,
+        schema,
+        withTrx,
+        handled: (contexts, results) => contexts.forEach((context, place) => count(context, results[place]!)),
+      },
+      (datas, contexts) => handler(datas, contexts as unknown as InboxContexts<Trx>),
+      resolveOnceOptions(onceOptions, retentionMs),
+    )
 
   const replyOnce = <Data, Reply>(
     responder: (data: Data, context: InboxContext<Trx>) => Reply | Promise<Reply>,
@@ -179,6 +216,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
   }
   return {
     once,
+    onceBatch,
     replyOnce,
     sweep,
     startSweeping({ everyMs = INBOX_DEFAULTS.sweepEveryMs } = {}) {

@@ -1,0 +1,109 @@
+import { inTransaction, TransactionError, type BatchResult, type Context, type Settlement } from '@waybill/core'
+import type { Database } from '../database.ts'
+import { contentHash } from './claim.ts'
+import { claimBatch, type BatchClaimResult } from './claim-batch.ts'
+import type { resolveOnceOptions } from './options.ts'
+import { rollsBack } from './rolls-back.ts'
+
+/** Where a batch is handled, and who counts. */
+export interface OnceBatchSetting<Trx> {
+  readonly database: Database<Trx>
+  /** Quoted. */
+  readonly schema: string
+  withTrx(context: Context, trx: Trx): Context & { readonly trx: Trx }
+  /** `results` stand beside `contexts`. */
+  handled(contexts: readonly Context[], results: readonly BatchClaimResult[]): void
+}
+
+type Settled = Settlement | undefined
+
+/** Takes the batch back without an error: what the handler settled stands. */
+class BatchRolledBack extends Error {
+  readonly settlements: readonly Settled[]
+  constructor(settlements: readonly Settled[]) {
+    super('rolled back')
+    this.settlements = settlements
+  }
+}
+
+/** Handles the fresh ones of a batch in one transaction, beside the rows that remember them. */
+export function onceBatchOf<Data, Trx>(
+  setting: OnceBatchSetting<Trx>,
+  handler: (
+    datas: readonly Data[],
+    contexts: readonly (Context & { readonly trx: Trx })[],
+  ) => BatchResult | Promise<BatchResult>,
+  given: ReturnType<typeof resolveOnceOptions<Data>>,
+): (datas: readonly Data[], contexts: readonly Context[]) => Promise<BatchResult> {
+  const { database, schema } = setting
+
+  const settle = async (trx: Trx, datas: readonly Data[], contexts: readonly Context[]): Promise<readonly Settled[]> =>
+    eachOf(
+      await handler(
+        datas,
+        contexts.map((context) => setting.withTrx(context, trx)),
+      ),
+      datas.length,
+    )
+
+  return async (datas, contexts) => {
+    if (contexts.length === 0) return []
+    const claims = contexts.map((context, place) => ({
+      handler: given.name ?? context.message.type,
+      key: given.key?.(datas[place]!, context) ?? context.message.dedupeKey ?? context.message.id,
+      hash: contentHash(datas[place]),
+    }))
+    let results: readonly BatchClaimResult[] = []
+    try {
+      await inTransaction('inbox.onceBatch', () =>
+        database.transaction({
+          first: async (queryable) => {
+            results = await claimBatch(queryable, schema, contexts[0]!.service, claims, given)
+          },
+          work: async (trx) => {
+            const fresh = results.flatMap(({ fresh }, place) => (fresh ? [place] : []))
+            if (fresh.length === 0) return
+            const settlements = await settle(
+              trx,
+              fresh.map((place) => datas[place]!),
+              fresh.map((place) => contexts[place]!),
+            )
+            if (!settlements.some(rollsBack)) return
+            const byPlace = new Map(fresh.map((place, index) => [place, settlements[index]]))
+            // a copy within the batch fares as its first; what was handled before needs nothing more
+            throw new BatchRolledBack(results.map(({ first }) => byPlace.get(first)))
+          },
+        }),
+      )
+    } catch (error) {
+      if (error instanceof BatchRolledBack) return settlementsOf(error.settlements, results)
+      // alone, so that one that another instance is at holds up no other; uncounted, since it is nobody's fault
+      if (isLockTimeout(error) && contexts.length === 1) return { outcome: 'release' }
+      throw error
+    }
+    setting.handled(contexts, results)
+    return undefined
+  }
+}
+
+/**
+ * One settlement for each message.
+ * @throws {TypeError} for a list that does not fit
+ */
+function eachOf(given: BatchResult, count: number): readonly Settled[] {
+  if (!Array.isArray(given)) return Array.from({ length: count }, () => (given ?? undefined) as Settled)
+  if (given.length === count) return given as readonly Settled[]
+  throw new TypeError(`a batch of ${count} messages got ${given.length} settlements: return one for each`)
+}
+
+/** @throws {TransactionError} for outcomes that one transaction can't have at once: then each is handled alone */
+function settlementsOf(settlements: readonly Settled[], results: readonly BatchClaimResult[]): readonly Settled[] {
+  if (results.some(({ fresh }, place) => fresh && !rollsBack(settlements[place]))) {
+    throw new TransactionError('some messages of the batch were acked and others not: each is handled alone')
+  }
+  return settlements
+}
+
+function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '55P03'
+}
