@@ -90,6 +90,26 @@ describe('the memory transport', () => {
     await second.stop()
   })
 
+  it('keeps the order of the source for what is handed back one by one', async () => {
+    await using transport = memory()
+    const { open, deliver } = hand()
+    const compete = { ...service, mode: 'compete' as const, maxOpen: 3 }
+    const subscription = await transport.subscribe(compete, deliver)
+    await Promise.all(transport.publish(['1', '2', '3', '4'].map((id) => message(id))))
+    await turn()
+    subscription.pause!()
+    for (const { settle } of open.slice()) settle({ outcome: 'release' })
+    await turn()
+    open.length = 0
+    subscription.resume!()
+    await turn()
+    expect(open.map(({ delivery }) => delivery.message.id)).toEqual(['1', '2', '3'])
+    for (const { settle } of open.slice()) settle({ outcome: 'ack' })
+    await turn()
+    open.at(-1)!.settle({ outcome: 'ack' })
+    await subscription.stop()
+  })
+
   it('keeps a dead letter with its notes, and replays it to its service alone', async () => {
     await using transport = memory()
     const { open, deliver } = hand()

@@ -129,6 +129,12 @@ export class Store {
 
   /** Back to the front, in the order of the source. */
   giveBack(entries: Entry[]): void {
+    let last = 0
+    for (const { sequence } of entries) last = Math.max(last, sequence)
+    // others that were given back before are there already
+    for (let first = this.#pending.peek(); first !== undefined && first.sequence < last; first = this.#pending.peek()) {
+      entries.push(this.#pending.shift()!)
+    }
     entries.sort((one, other) => one.sequence - other.sequence)
     for (const entry of entries.reverse()) this.#pending.unshift(entry)
     this.wake()
