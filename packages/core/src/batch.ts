@@ -23,6 +23,12 @@ export class SentAlone extends Error {
   override readonly message = 'an earlier message of the same key left the batch'
 }
 
+/** Goes around the call of the handler with all that are in it. */
+export type BatchCall<Item> = (
+  works: readonly Item[],
+  call: () => Promise<readonly Settlement[]>,
+) => Promise<readonly Settlement[]>
+
 interface Member<Item> {
   readonly work: Item
   readonly lane: Lane<Item>
@@ -42,6 +48,7 @@ export class Batch<Item extends BatchItem<Item>> {
   readonly #route: BatchRoute
   readonly #members = new Map<Item, Member<Item>>()
   readonly #onEnded: (alone: readonly Member<Item>[], lanes: ReadonlySet<Lane<Item>>) => void
+  readonly #around: BatchCall<Item>
   readonly #alone: Member<Item>[] = []
   #coming: number
   #open: number
@@ -52,8 +59,10 @@ export class Batch<Item extends BatchItem<Item>> {
     route: BatchRoute,
     taken: readonly { readonly item: Item; readonly lane: Lane<Item> }[],
     onEnded: (alone: readonly Member<Item>[], lanes: ReadonlySet<Lane<Item>>) => void,
+    around: BatchCall<Item> = (_, call) => call(),
   ) {
     this.#route = route
+    this.#around = around
     this.#onEnded = onEnded
     for (const { item: work, lane } of taken) {
       const member: Member<Item> = {
@@ -146,10 +155,14 @@ export class Batch<Item extends BatchItem<Item>> {
     this.#called = present.length
     if (present.length === 0) return
     try {
-      const settlements = await callBatch(
-        this.#route.handler as BatchHandler,
-        present.map(({ work }) => work.data),
-        present.map(({ context }) => context!),
+      const works = present.map(({ work }) => work)
+      const contexts = present.map(({ context }) => context!)
+      const settlements = await this.#around(works, () =>
+        callBatch(
+          this.#route.handler as BatchHandler,
+          works.map(({ data }) => data),
+          contexts,
+        ),
       )
       for (const [index, member] of present.entries()) member.resolve!(settlements[index]!)
     } catch (error) {

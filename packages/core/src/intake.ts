@@ -194,13 +194,19 @@ export class Intake {
     const next = this.#batches.take()
     if (next === undefined) return false
     this.#rate.took(next.taken.length)
-    new Batch(next.route, next.taken, (alone, lanes) => {
+    const onEnded: ConstructorParameters<typeof Batch<Work>>[2] = (alone, lanes) => {
       this.#lanes.finishGroup(
         lanes,
         alone.map(({ work, lane }) => ({ item: work, lane })),
       )
       // what waits alone came back after the rest was given back
       this.#release(this.#stopped || this.#valve.refuses ? () => true : isTakenBack)
+    }
+    const { definition } = next.route
+    const { service, transport } = this.#context.options
+    new Batch(next.route, next.taken, onEnded, (works, call) => {
+      const messages = works.map(({ message }) => message)
+      return this.#context.bus.observer.batch({ messages, definition, service, transport }, call)
     })
     for (const { item: work, lane } of next.taken) {
       work.lane = lane

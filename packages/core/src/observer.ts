@@ -9,7 +9,7 @@ import {
   type SettleEvent,
 } from './diagnostics.ts'
 import type { Clock } from './ports.ts'
-import type { Failure, ProcessEnd, ProcessFacts, Telemetry } from './telemetry.ts'
+import type { BatchFacts, Failure, ProcessEnd, ProcessFacts, Telemetry } from './telemetry.ts'
 import type { Settlement } from './transport.ts'
 import type { WireMessage } from './wire-message.ts'
 
@@ -102,6 +102,16 @@ export class Observer {
       tell({ outcome: 'release', failures: 1, error })
       throw error
     }
+  }
+
+  /** One call of a batch handler, beside what is told of each of its messages. */
+  batch<T>(facts: BatchFacts, call: () => Promise<T>): Promise<T> {
+    const span = this.#telemetry?.batch?.(facts)
+    if (span === undefined) return call()
+    return told(
+      () => span.run(call),
+      (failure) => span.end(failure),
+    )
   }
 
   async request<T>(

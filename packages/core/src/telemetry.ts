@@ -36,6 +36,14 @@ export interface ProcessFacts {
   readonly attempt: number
 }
 
+/** Messages about to be handled in one call; each has its `process` as well. */
+export interface BatchFacts {
+  readonly messages: readonly WireMessage[]
+  readonly definition: Pick<Definition, 'wireType' | 'destination'>
+  readonly service: string
+  readonly transport: string
+}
+
 export interface ProcessEnd {
   readonly outcome: ProcessOutcome
   /** Tries here that failed. */
@@ -59,6 +67,8 @@ export interface Telemetry {
   /** `message` is to be sent in place of the given one: it carries the context of its trace. */
   send(facts: SendFacts): TelemetryOperation<Failure> & { readonly message: WireMessage }
   process(facts: ProcessFacts): TelemetryOperation<ProcessEnd>
+  /** One call of a batch handler. @default the call belongs to the message that came to it last */
+  batch?(facts: BatchFacts): TelemetryOperation<Failure>
   /** A request, from the call to its answer. */
   request(definition: Pick<Definition, 'wireType' | 'destination'>, transport: string): TelemetryOperation<Failure>
   count(name: TelemetryCount, facts: TelemetryFacts): void

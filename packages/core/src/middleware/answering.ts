@@ -40,8 +40,10 @@ export function answering({ bus, options }: IntakeContext, overload: Overload): 
       callOff?.()
     }
     overload.took(ports.clock.nowMs() - sinceMs)
-    if (nobodyWaits) bus.counters.expired++
-    else await sendReply(work.reply, bus.outgoing)
+    if (nobodyWaits) {
+      work.fate = 'expired'
+      bus.counters.expired++
+    } else await sendReply(work.reply, bus.outgoing)
     return { outcome: 'ack' }
   }
 }

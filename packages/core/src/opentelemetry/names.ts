@@ -12,6 +12,7 @@ export const ATTRIBUTE = Object.freeze({
   destinationTemplate: 'messaging.destination.template',
   destinationTemporary: 'messaging.destination.temporary',
   consumerGroup: 'messaging.consumer.group.name',
+  batchCount: 'messaging.batch.message_count',
   messageId: 'messaging.message.id',
   conversationId: 'messaging.message.conversation_id',
   errorType: 'error.type',

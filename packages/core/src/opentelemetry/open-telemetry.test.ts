@@ -15,6 +15,7 @@ import { defineEvent, defineRequest } from '../definition.ts'
 import { UnrecoverableError } from '../errors.ts'
 import { on, respond } from '../handler.ts'
 import { memory } from '../memory/index.ts'
+import { onBatch } from '../on-batch.ts'
 import { retryPolicy } from '../retry.ts'
 import { manualTime } from '../testing/manual-time.ts'
 import type { WireMessage } from '../wire-message.ts'
@@ -182,7 +183,68 @@ describe('a trace', () => {
   })
 })
 
+describe('a batch', () => {
+  it('has one span, linked to each message, and what its handler sends is the child of it', async () => {
+    const at = recorded()
+    await using bus = busOf(at)
+    await bus.subscribe('billing', [
+      onBatch(Booked, (all) => bus.publish(Billed, { n: all.length }).then(() => undefined), {
+        size: 3,
+        waitMs: 60_000,
+      }),
+    ])
+    for (const n of [1, 2, 3]) await bus.publish(Booked, { n })
+    await vi.waitFor(() => expect(at.named('process rental.booked')).toHaveLength(3))
+    const [batch, ...others] = at.named('process_batch rental.booked')
+    expect(others).toEqual([])
+    const sent = at.named('publish rental.booked').map((span) => span.spanContext().spanId)
+    expect(batch!.links.map(({ context }) => context.spanId)).toEqual(sent)
+    expect(batch!.parentSpanContext).toBeUndefined()
+    expect(batch!.attributes).toMatchObject({
+      'messaging.operation.type': 'process',
+      'messaging.batch.message_count': 3,
+      'messaging.consumer.group.name': 'billing',
+    })
+    const [billed] = at.named('publish rental.billed')
+    expect(billed!.parentSpanContext?.spanId).toBe(batch!.spanContext().spanId)
+    expect((await at.points('messaging.client.consumed.messages')).map(({ value }) => value)).toEqual([3])
+  })
+
+  it('that fails ends its span with the error', async () => {
+    const at = recorded()
+    await using bus = busOf(at)
+    const fails = () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOGOOD' }))
+    await bus.subscribe('billing', [onBatch(Booked, fails, { size: 2, waitMs: 60_000 })])
+    for (const n of [1, 2]) await bus.publish(Booked, { n })
+    await vi.waitFor(() => expect(at.named('process rental.booked')).toHaveLength(2))
+    const [batch] = at.named('process_batch rental.booked')
+    expect(batch!.status.code).toBe(SpanStatusCode.ERROR)
+    expect(batch!.attributes).toMatchObject({ 'error.type': 'ENOGOOD' })
+  })
+})
+
 describe('metrics', () => {
+  it('count a request as expired whose responder was stopped at its deadline', async () => {
+    const at = recorded()
+    const time = manualTime()
+    await using bus = busOf(at, { transport: memory({ ports: time.ports }), ports: time.ports })
+    await bus.subscribe('pricing', [
+      respond(
+        Quote,
+        (_, { signal }) =>
+          new Promise((_, reject) => {
+            signal.addEventListener('abort', () => reject(signal.reason as Error))
+          }),
+      ),
+    ])
+    const asked = bus.request(Quote, { n: 1 }, { timeoutMs: 100 }).catch((error: Error) => error)
+    await time.advance(100)
+    expect(await asked).toMatchObject({ code: 'TIMEOUT' })
+    expect(bus.stats.expired).toBe(1)
+    expect(at.named('process pricing.quote')[0]!.attributes).toMatchObject({ 'waybill.outcome': 'expired' })
+    expect(await at.points('waybill.expired')).toMatchObject([{ value: 1 }])
+  })
+
   it('count what was sent, handled, tried again, given up on and expired', async () => {
     const at = recorded()
     const time = manualTime()

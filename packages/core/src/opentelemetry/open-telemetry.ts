@@ -12,7 +12,15 @@ import {
   type TextMapPropagator,
   type Tracer,
 } from '@opentelemetry/api'
-import type { Failure, ProcessEnd, ProcessFacts, SendFacts, Telemetry } from '../telemetry.ts'
+import type {
+  BatchFacts,
+  Failure,
+  ProcessEnd,
+  ProcessFacts,
+  SendFacts,
+  Telemetry,
+  TelemetryOperation,
+} from '../telemetry.ts'
 import type { WireMessage } from '../wire-message.ts'
 import { createErrorTypes } from './error-type.ts'
 import { headerGetter, headerSetter } from './header-carrier.ts'
@@ -34,7 +42,8 @@ const NAME = '@waybill/core'
 
 /**
  * Spans and metrics by the messaging conventions, for the option `telemetry` of bus, outbox, relay and inbox. One
- * producer and one consumer span per message; the consumer's is the child of the producer's, and linked to it. It takes
+ * producer and one consumer span per message; the consumer's is the child of the producer's, and linked to it. A call of
+ * a batch handler has a span of its own, linked to each message; what the handler starts is its child. It takes
  * the API only: without an SDK it records nothing, and a trace that came in still goes on.
  * @example createBus({ transport, source: '/billing', telemetry: openTelemetry() })
  * @see https://opentelemetry.io/docs/specs/semconv/messaging/
@@ -112,6 +121,34 @@ class MessagingTelemetry implements Telemetry {
     return {
       run: (work) => context.with(within, work),
       end: (end) => this.#processed(span, within, attributes, end, secondsSince(sinceMs)),
+    }
+  }
+
+  /** A span of its own: the call has as many parents as messages, so it is linked to each and the child of none. */
+  batch({ messages, definition, service, transport }: BatchFacts): TelemetryOperation<Failure> {
+    const { spanName, attributes } = describe('process_batch', 'process', definition.destination, transport)
+    const links = messages.flatMap(({ headers }) => {
+      const origin = trace.getSpanContext(this.#propagator.extract(ROOT_CONTEXT, headers, headerGetter))
+      return origin === undefined ? [] : [{ context: origin }]
+    })
+    const span = this.#tracer.startSpan(
+      spanName,
+      {
+        kind: SpanKind.CONSUMER,
+        attributes: {
+          ...attributes,
+          [ATTRIBUTE.consumerGroup]: service,
+          [ATTRIBUTE.batchCount]: messages.length,
+          [ATTRIBUTE.messageType]: definition.wireType,
+        },
+        links,
+      },
+      ROOT_CONTEXT,
+    )
+    return {
+      run: (work) => context.with(trace.setSpan(ROOT_CONTEXT, span), work),
+      // durations and counts are told by the messages, each for itself
+      end: (failure) => void this.#end(span, attributes, failure),
     }
   }
 
