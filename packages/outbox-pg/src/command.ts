@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { migrate } from './migrations/index.ts'
-import { logStatus, type LogStatus } from './status.ts'
+import { logStatus, type LogStatus } from './status/log-status.ts'
 
 const USAGE = `waybill-outbox migrate | status [--json]
   --url URL      the database; else DATABASE_URL

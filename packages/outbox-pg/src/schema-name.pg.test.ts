@@ -9,7 +9,7 @@ import { createOutbox } from './outbox/outbox.ts'
 import { postgres } from './postgres/transport.ts'
 import { startRelay } from './relay/relay.ts'
 import { quoteSchema } from './schema-name.ts'
-import { logStatus } from './status.ts'
+import { logStatus } from './status/log-status.ts'
 import { gate } from './test-database.ts'
 
 const Booked = defineEvent('rental.booked', { schema: z.object({ number: z.number() }) })

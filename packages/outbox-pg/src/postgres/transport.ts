@@ -16,13 +16,13 @@ import {
   type Transport,
   type WireMessage,
 } from '@waybill/core'
-import { textRows } from '../database.ts'
 import { Listener } from '../listen.ts'
 import { LogReader } from '../log/reader.ts'
 import { ReaderRow } from '../log/reader-row.ts'
 import { Maintenance } from '../maintenance.ts'
 import { parkedRows } from '../parked-rows.ts'
 import { channelOf, Notifier, Wake } from '../wake.ts'
+import { logHealth } from '../status/health.ts'
 import { watchPool } from '../watch-pool.ts'
 import {
   POSTGRES_DEFAULTS,
@@ -200,21 +200,12 @@ class PostgresTransport implements Transport {
 
   async health({ timeoutMs = 5_000 }: CallOptions = {}): Promise<readonly PartHealth[]> {
     if (this.#closing) return [{ part: TRANSPORT, state: 'down', sinceMs: Date.now(), reason: closed().message }]
+    const { pool, schema } = this.#options
     const parts = [...this.#subscriptions.values()].flatMap((subscription) => subscription.health)
-    const database = await this.#databaseHealth(timeoutMs)
-    return [database, ...parts]
-  }
-
-  async #databaseHealth(timeoutMs: number): Promise<PartHealth> {
-    const part = 'database'
-    const sinceMs = Date.now()
-    try {
-      await textRows(this.#options.pool, `SELECT FROM ${this.#options.quoted}.reader LIMIT 1`, [], timeoutMs)
-    } catch (error) {
-      return { part, state: 'down', sinceMs, reason: (error as Error).message }
-    }
+    const readers = parts.map(({ part }) => part.slice('reader '.length))
     const reason = this.#maintenance.reason ?? this.#listener?.reason
-    return reason === undefined ? { part, state: 'up', sinceMs } : { part, state: 'degraded', sinceMs, reason }
+    const log = await logHealth({ pool, schema, readers, reason, timeoutMs })
+    return [log.database, ...log.withReasons(parts)]
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Parked, PartHealth, StopOptions, Transport } from '@waybill/core'
-import { textRows } from '../database.ts'
 import { Listener } from '../listen.ts'
 import { LogReader } from '../log/reader.ts'
 import { Maintenance } from '../maintenance.ts'
 import { parkedRows } from '../parked-rows.ts'
 import { relayReader } from '../postgres/reader-names.ts'
 import { channelOf } from '../wake.ts'
+import { logHealth } from '../status/health.ts'
 import { watchPool } from '../watch-pool.ts'
 import { RELAY_DEFAULTS, resolveRelayOptions, type RelayOptions, type ResolvedRelayOptions } from './options.ts'
 import { readPending } from './pending.ts'
@@ -133,24 +133,11 @@ class LogRelay implements Relay {
       const parts = await (carrier as Partial<Transport>).health?.().catch((): PartHealth[] => [])
       return (parts ?? []).map((part) => ({ ...part, part: `${name}: ${part.part}` }))
     })
-    return [await this.#databaseHealth(), ...(await this.#withLag(own)), ...(await Promise.all(carriers)).flat()]
-  }
-
-  async #databaseHealth(): Promise<PartHealth> {
+    const { pool, schema } = this.#options
+    const readers = this.#parts.map(({ reader }) => reader.name)
     const reason = this.#maintenance.reason ?? this.#listener?.reason
-    const health = { part: 'database', sinceMs: Date.now() }
-    return reason === undefined ? { ...health, state: 'up' } : { ...health, state: 'degraded', reason }
-  }
-
-  /** How many ids lie between a reader and the end of the log. */
-  async #withLag(parts: readonly PartHealth[]): Promise<readonly PartHealth[]> {
-    const { pool, quoted } = this.#options
-    const rows = await textRows(
-      pool,
-      `SELECT name, greatest(0, (SELECT last_value FROM ${quoted}.outbox_id_seq) - position) FROM ${quoted}.reader WHERE kind = 'relay'`,
-    ).catch(() => [])
-    const lags = new Map(rows.map(([name, lag]) => [`reader ${name}`, Number(lag)]))
-    return parts.map((part) => (lags.has(part.part) ? { ...part, lag: lags.get(part.part) } : part))
+    const log = await logHealth({ pool, schema, readers, reason })
+    return [log.database, ...log.withReasons(own), ...(await Promise.all(carriers)).flat()]
   }
 
   stop({ drainTimeoutMs = RELAY_DEFAULTS.drainTimeoutMs }: StopOptions = {}): Promise<void> {

@@ -145,7 +145,7 @@ export class RelaySink implements RowConsumer {
   }
 
   #failed(row: HeldRow, tenure: Tenure, error: unknown): void {
-    const { scope } = publishFault(error)
+    const { scope } = publishFault(causeOf(error))
     if (scope === 'transport') return this.#wait(row, tenure, error)
     if (scope === 'destination') return this.#destinationFailed(row, tenure, error)
     this.#refuse(row, tenure, error)
@@ -222,6 +222,12 @@ export class RelaySink implements RowConsumer {
     }
     tenure.settle(row, { kind: 'move', attempts, delayMs, error: reasonOf(error), headers: undefined, parked })
   }
+}
+
+/** What waited behind a failed one of its key carries that one's error: a broker that is away makes no bad messages of them. */
+function causeOf(error: unknown): unknown {
+  const cause = error instanceof PublishError ? error.cause : undefined
+  return cause instanceof PublishError && publishFault(cause).scope !== 'message' ? cause : error
 }
 
 function placeOf({ message }: HeldRow): string {
