@@ -4,8 +4,9 @@ import { say } from '../bootstrap/paths.mjs'
 import '../faults/resolve-sources.ts'
 
 const HELP = `npm run faults -- [options]
-  --transport  amqp, amqp-newest, kafka, postgres; several with commas      default: amqp,postgres
-  --cases      such as 39,47-60                                      default: 39,43,45,47-60
+  --transport  amqp, kafka, postgres; several with commas                   default: amqp,postgres
+  --rabbitmq   3.10, 4.0 or 4.3                                              default: 4.0
+  --cases      such as 39,47-60, or all                                      default: 39,43,45,47-60
   --seed       repeats the choices of a run
   --volume     messages of the biggest case                          default: 5000
   --fault-s    how long a broker is away, silent or blocked          default: 20
@@ -14,6 +15,7 @@ const HELP = `npm run faults -- [options]
 const { values } = parseArgs({
   options: {
     transport: { type: 'string', default: 'amqp,postgres' },
+    rabbitmq: { type: 'string', default: '4.0' },
     cases: { type: 'string', default: '39,43,45,47-60' },
     seed: { type: 'string' },
     volume: { type: 'string', default: '5000' },
@@ -25,10 +27,10 @@ const { values } = parseArgs({
 
 // after the hooks that lead to the sources
 const { runCases, reportText } = await import('@waybill/core/testing')
+const { rabbitMqVersion } = await import('../servers/index.ts')
 const { PATIENCE } = await import('../faults/rig.ts')
 const rigs = {
-  amqp: async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig(),
-  'amqp-newest': async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig('newest'),
+  amqp: async () => (await import('../faults/rabbitmq.ts')).rabbitMqRig(rabbitMqVersion(values.rabbitmq)),
   kafka: async () => (await import('../faults/kafka.ts')).kafkaRig(),
   postgres: async () => (await import('../faults/postgres.ts')).postgresRig(),
 }
@@ -49,7 +51,7 @@ async function run(transport: string): Promise<boolean> {
   const report = await runCases({
     ...rig.suite,
     ...PATIENCE,
-    only: casesOf(values.cases),
+    ...(values.cases !== 'all' && { only: casesOf(values.cases) }),
     volume: Number(values.volume),
     faultMs: 1_000 * Number(values['fault-s']),
     soakMs: 1_000 * Number(values['soak-s']),

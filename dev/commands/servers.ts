@@ -1,11 +1,14 @@
-// npm run servers: starts the three servers, prints their addresses, and stops them on Ctrl-C.
+// npm run servers [-- --rabbitmq 4.3]: starts the three servers, prints their addresses, and stops them on Ctrl-C.
+import { parseArgs } from 'node:util'
 import { say } from '../bootstrap/paths.mjs'
 import { startAll } from '../servers/all.ts'
+import { rabbitMqVersion } from '../servers/index.ts'
 import { stopRequested } from './stop-requested.ts'
 
 const stop = stopRequested()
 try {
-  await using servers = await startAll({})
+  const { values } = parseArgs({ options: { rabbitmq: { type: 'string', default: '4.0' } } })
+  await using servers = await startAll({}, rabbitMqVersion(values.rabbitmq))
   for (const [variable, url] of Object.entries(servers.urls)) console.log(`export ${variable}=${url}`)
   say('Ctrl-C stops them and deletes their data')
   await stop
@@ -13,3 +16,4 @@ try {
   say((error as Error).message)
   process.exitCode = 1
 }
+process.exit()

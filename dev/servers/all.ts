@@ -2,6 +2,7 @@ import { say } from '../bootstrap/paths.mjs'
 import { startKafka } from './kafka.ts'
 import { startPostgres } from './postgres.ts'
 import { startRabbitMq } from './rabbitmq.ts'
+import type { RabbitMqVersion } from './rabbitmq-files.ts'
 import type { Server } from './server.ts'
 
 const STARTERS = {
@@ -18,7 +19,10 @@ export interface AllServers extends AsyncDisposable {
 }
 
 /** Starts what the environment doesn't name, all at once; when one fails, the others are stopped again. */
-export async function startAll(environment: NodeJS.ProcessEnv = process.env): Promise<AllServers> {
+export async function startAll(
+  environment: NodeJS.ProcessEnv = process.env,
+  rabbitMq?: RabbitMqVersion,
+): Promise<AllServers> {
   const started: Server[] = []
   const urls: Partial<Record<Variable, string>> = {}
   const dispose = async () => {
@@ -33,7 +37,7 @@ export async function startAll(environment: NodeJS.ProcessEnv = process.env): Pr
         return
       }
       const startedAt = Date.now()
-      const server = await start({ direct: true })
+      const server = await start({ direct: true, version: rabbitMq })
       started.push(server)
       urls[variable as Variable] = server.url
       say(`${name} ready in ${((Date.now() - startedAt) / 1000).toFixed(1)} s (log: ${server.logFile})`)

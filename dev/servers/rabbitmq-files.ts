@@ -8,9 +8,15 @@ import { execute } from './execute.ts'
 import { requirePrograms } from './missing.ts'
 
 /** RabbitMQ as Debian packs it: each version lives in one suite. */
-const SUITES = { '3.10': 'bookworm', '4.0': 'trixie', newest: 'forky' } as const
+const SUITES = { '3.10': 'bookworm', '4.0': 'trixie', '4.3': 'forky' } as const
 
 export type RabbitMqVersion = keyof typeof SUITES
+
+/** @throws {Error} naming the versions there are */
+export function rabbitMqVersion(text: string): RabbitMqVersion {
+  if (Object.hasOwn(SUITES, text)) return text as RabbitMqVersion
+  throw new Error(`--rabbitmq ${text}: it is one of ${Object.keys(SUITES).join(', ')}`)
+}
 
 /** Needed by nobody but the packages' own install scripts, which don't run here. */
 const FOR_INSTALL_SCRIPTS =
