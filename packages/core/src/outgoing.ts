@@ -5,6 +5,7 @@ import type { Observer } from './observer.ts'
 import type { Clock } from './ports.ts'
 import { carrierName, carriersOf } from './route.ts'
 import type { Publisher, Transport } from './transport.ts'
+import { unlessAborted } from './unless-aborted.ts'
 import type { CallOptions, Destination, WireMessage } from './wire-message.ts'
 
 /** One carrier of the bus, with the order of keys kept. */
@@ -150,14 +151,6 @@ export function refuseUnsupported(
   for (const header in message.headers) {
     if (typeof message.headers[header] !== 'string') refuse(`binary headers ("${header}")`, 'give text')
   }
-}
-
-function unlessAborted(settled: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error)
-    signal.addEventListener('abort', onAbort, { once: true })
-    settled.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
-  })
 }
 
 /** Errors of the library and the caller's own abort stay as they are; others count as message, retryable, mayExist. */

@@ -3,6 +3,7 @@ import { writeNotes, type Notes } from './notes.ts'
 import { sleep } from './ports.ts'
 import { reasonOf } from './retry.ts'
 import type { Settlement } from './transport.ts'
+import { unlessAborted } from './unless-aborted.ts'
 import type { Work } from './work.ts'
 
 const ACK: Settlement = Object.freeze({ outcome: 'ack' })
@@ -48,6 +49,7 @@ export class Setbacks {
     const nowMs = bus.ports.clock.nowMs()
     const notes = writeNotes(service, notesOf(work), reason, nowMs)
     const { id, type } = work.message
+    const { signal } = work.delivery
     bus.counters.deadLettered++
     work.fate = 'deadLetter'
     const given = notes['waybill-reason']
@@ -61,14 +63,15 @@ export class Setbacks {
     const item = { service, reason: notes['waybill-reason'] as string, attempts, parkedAtMs: nowMs, message }
     for (let waitMs = PARK_FIRST_MS; ; waitMs = Math.min(PARK_MAX_MS, waitMs * 2)) {
       try {
-        await bus.parked.park([item])[0]
+        // a store may answer late or never, whatever it was asked
+        await unlessAborted(bus.parked.park([item], { signal })[0]!, signal)
         this.#parkingSinceMs = undefined
         return ACK
       } catch (error) {
         this.#parkingSinceMs ??= bus.ports.clock.nowMs()
         bus.logger.error({ service, id, reason: reasonOf(error) }, 'message not parked, will try again')
         // the delivery stays open until it is safe, or not ours any more
-        await sleep(bus.ports.timers, waitMs * (0.5 + bus.ports.random() / 2), work.delivery.signal)
+        await sleep(bus.ports.timers, waitMs * (0.5 + bus.ports.random() / 2), signal)
       }
     }
   }
