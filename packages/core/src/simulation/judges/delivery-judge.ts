@@ -132,11 +132,10 @@ export class DeliveryJudge {
     for (const name of [service, `${service}.once`]) this.#live.delete(`${client}/${name}`)
   }
 
-  /** Deliveries that are still owed a settlement although no handler has them, and nobody has taken them away. */
+  /** Deliveries that are still owed a settlement although no handler has them: lost ones too, or their key stays closed. */
   unsettled(wanted: (client: string) => boolean): readonly Handover[] {
     return this.#handovers.filter(
-      ({ settled, client, runs, delivery }) =>
-        !settled && wanted(client) && !delivery.signal.aborted && runs.every(({ how }) => how !== undefined),
+      ({ settled, client, runs }) => !settled && wanted(client) && runs.every(({ how }) => how !== undefined),
     )
   }
 
