@@ -20,6 +20,8 @@ export interface PgClient extends Queryable {
 
 /** A statement as pg takes it. */
 export interface PgStatement {
+  /** Prepared under this name, once for each connection. */
+  name?: string
   text: string
   values?: unknown[]
   rowMode?: 'array'

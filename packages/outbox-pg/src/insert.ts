@@ -16,6 +16,8 @@ export interface InsertOptions {
   readonly dedupeMs: number
 }
 
+const ONE_ROW = MESSAGE_COLUMNS.map((_, index) => `$${index + 1}`).join(', ')
+
 /** The statements that write messages: one for all that leave at once, one more for those that wait for their time. */
 export function insertStatements(rows: readonly NewRow[], options: InsertOptions): readonly PgStatement[] {
   const waiting = rows.filter(({ message }) => message.deliverAtMs !== undefined)
@@ -32,6 +34,14 @@ function insertInto(
   options: InsertOptions,
 ): PgStatement {
   const { schema, transport, dedupeMs } = options
+  const [first] = rows
+  // one row by VALUES: arrays of one element each cost the server as much again
+  if (table === 'outbox' && rows.length === 1 && first!.dedupeKey === undefined) {
+    return {
+      text: `INSERT INTO ${schema}.outbox (${COLUMN_NAMES}) VALUES (${ONE_ROW})`,
+      values: toRow(first!.message, transport),
+    }
+  }
   const columns: unknown[][] = MESSAGE_COLUMNS.map(() => [])
   for (const { message } of rows) {
     toRow(message, transport).forEach((value, index) => columns[index]!.push(value))

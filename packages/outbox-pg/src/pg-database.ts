@@ -1,5 +1,5 @@
 import { TransactionError } from '@waybill/core'
-import type { Database, PgClient, PgPool, PgStatement, Queryable, TransactionPlan } from './database.ts'
+import type { Database, PgClient, PgPool, PgStatement, Queryable, QueryResult, TransactionPlan } from './database.ts'
 
 /** Whether a value is a pool, by shape. */
 export function isPool(value: unknown): value is PgPool {
@@ -27,6 +27,13 @@ function checkedClient(client: PgClient): Queryable {
   if (status === 'E') throw new TransactionError('the transaction has failed: roll back, then try it again')
   if (status !== 'T') throw new TransactionError('the client is in no transaction: run BEGIN first')
   return client
+}
+
+/** Runs a statement under its name where the client is pg's own; others are known to take text and values. */
+export function runStatement(queryable: Queryable, statement: PgStatement): Promise<QueryResult> {
+  const { text, values } = statement
+  if (statement.name === undefined || !isClient(queryable)) return queryable.query(text, values)
+  return (queryable as unknown as { query(statement: PgStatement): Promise<QueryResult> }).query(statement)
 }
 
 async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R>): Promise<R> {
@@ -74,8 +81,8 @@ async function commit(client: PgClient, last: readonly PgStatement[]): Promise<v
   if (pipeline) pipelined.pipeline = true
   try {
     const sent: Promise<{ command?: string }>[] = []
-    for (const { text, values } of last) {
-      const written = client.query(text, values)
+    for (const statement of last) {
+      const written = runStatement(client, statement)
       if (pipeline) sent.push(written)
       else await written
     }

@@ -23,6 +23,14 @@ export interface OutboxOptions<Db> {
   readonly wake?: PgPool | undefined
   /** `transaction` takes an advisory lock per ordering key before it writes, for keys that no row guards. @default false */
   readonly keyLock?: boolean | undefined
+  /**
+   * Whether the inserts are prepared by name, once for each connection of pg. Say `false` behind a pooler that shares
+   * connections by transaction and doesn't carry prepared statements over: PgBouncer before 1.21, or with
+   * `max_prepared_statements = 0`.
+   * @default true
+   * @see https://www.pgbouncer.org/config.html#max_prepared_statements
+   */
+  readonly prepare?: boolean | undefined
   /** How long a `dedupeKey` given on publish keeps a second message out, in milliseconds. @default 604_800_000 (7 days) */
   readonly dedupeMs?: number | undefined
   /** Spans and metrics: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
@@ -36,7 +44,7 @@ export const OUTBOX_DEFAULTS = Object.freeze({
 })
 
 export function resolveOutboxOptions<Trx>(options: OutboxOptions<Database<Trx> | PgPool>) {
-  const { limits = {}, schema = DEFAULT_SCHEMA, keyLock = false } = options
+  const { limits = {}, schema = DEFAULT_SCHEMA, keyLock = false, prepare = true } = options
   const numbers = {
     maxBodyBytes: limits.maxBodyBytes ?? OUTBOX_DEFAULTS.maxBodyBytes,
     maxHeaderBytes: limits.maxHeaderBytes ?? OUTBOX_DEFAULTS.maxHeaderBytes,
@@ -50,5 +58,5 @@ export function resolveOutboxOptions<Trx>(options: OutboxOptions<Database<Trx> |
   for (const [field, value] of Object.entries(numbers)) {
     if (!(value > 0)) throw new ConfigError(`${field} of the outbox is ${value}: give a number above 0`)
   }
-  return Object.freeze({ ...options, ...numbers, quoted: quoteSchema(schema), schema, keyLock })
+  return Object.freeze({ ...options, ...numbers, quoted: quoteSchema(schema), schema, keyLock, prepare })
 }

@@ -12,6 +12,8 @@ import {
 } from '@waybill/core'
 import type { Database, PgClient, PgPool, PgStatement, Queryable } from '../database.ts'
 import { insertStatements, type NewRow } from '../insert.ts'
+import { runStatement } from '../pg-database.ts'
+import { StatementNames } from '../statement-names.ts'
 import { keyLockStatement } from './key-lock.ts'
 import { checkLimits } from './limits.ts'
 import { resolveOutboxOptions, type OutboxOptions } from './options.ts'
@@ -67,6 +69,7 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
   const { quoted: schema, transport, dedupeMs, source } = resolved
   const database = databaseOf<Trx>(options.db)
   const wake = new Wake()
+  const names = new StatementNames()
   const notifier = options.wake && new Notifier(options.wake, channelOf(resolved.schema))
   const context = { source, ports: systemPorts }
 
@@ -84,7 +87,8 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
   const statements = (rows: readonly NewRow[]): readonly PgStatement[] => {
     const inserts = insertStatements(rows, { schema, transport, dedupeMs })
     const lock = resolved.keyLock ? keyLockStatement(schema, rows) : undefined
-    return lock ? [lock, ...inserts] : inserts
+    const all = lock ? [lock, ...inserts] : inserts
+    return resolved.prepare ? all.map((statement) => names.named(statement)) : all
   }
 
   const transaction = async <R>(work: (trx: Trx, messages: OutboxMessages) => Promise<R>): Promise<R> => {
@@ -125,7 +129,7 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
     ): Promise<string> => {
       const row = await prepare(definition, data, given)
       const queryable = await queryableOf(trx, database, schema)
-      for (const { text, values } of statements([row])) await queryable.query(text, values).catch(explain)
+      for (const statement of statements([row])) await runStatement(queryable, statement).catch(explain)
       wake.hint()
       return row.message.id
     }
