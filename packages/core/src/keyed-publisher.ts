@@ -1,7 +1,10 @@
-import { PublishError } from './errors.ts'
+import { OverloadError, PublishError } from './errors.ts'
 import { Fifo } from './fifo.ts'
 import type { Publisher } from './transport.ts'
 import type { CallOptions, WireMessage } from './wire-message.ts'
+
+/** What waits behind others of its key, also when its caller has given up and can't be seen any more. */
+const MAX_WAITING = 10_000
 
 interface Waiting {
   readonly message: WireMessage
@@ -14,10 +17,12 @@ interface Waiting {
  * Gives a publisher without `orderedPublish` the order of keys: one unsettled message per destination and ordering key
  * at a time. When one fails, those of its key that wait behind it fail with it, so the confirmed ones are a prefix.
  * Unkeyed messages pass straight through; a publisher that keeps the order itself is returned as it is.
+ * @param maxWaiting so many wait for one of their key; one more is an `OverloadError`. @default 10_000
  */
-export function keyedPublisher(publisher: Publisher): Publisher {
+export function keyedPublisher(publisher: Publisher, maxWaiting = MAX_WAITING): Publisher {
   if (publisher.capabilities?.orderedPublish === true) return publisher
   const lanes = new Map<string, Fifo<Waiting>>()
+  let count = 0
 
   return {
     capabilities: publisher.capabilities,
@@ -34,7 +39,14 @@ export function keyedPublisher(publisher: Publisher): Publisher {
       const name = laneOf(message)
       const waiting: Waiting = { message, options, resolve, reject }
       const lane = lanes.get(name)
-      if (lane !== undefined) return lane.push(waiting)
+      if (lane !== undefined) {
+        if (count >= maxWaiting) {
+          const text = `${count} messages wait for an earlier one of their ordering key: publish slower, or check the carrier`
+          return reject(new OverloadError(text))
+        }
+        count++
+        return lane.push(waiting)
+      }
       lanes.set(name, new Fifo())
       void run(name, waiting)
     })
@@ -42,7 +54,7 @@ export function keyedPublisher(publisher: Publisher): Publisher {
 
   async function run(name: string, first: Waiting): Promise<void> {
     const lane = lanes.get(name)!
-    for (let next: Waiting | undefined = first; next !== undefined; next = lane.shift()) {
+    for (let next: Waiting | undefined = first; next !== undefined; next = shift(lane)) {
       try {
         // whoever gave up while waiting was never handed over, so its place is simply free
         if (next.options?.signal?.aborted === true) throw next.options.signal.reason
@@ -55,13 +67,19 @@ export function keyedPublisher(publisher: Publisher): Publisher {
     }
     lanes.delete(name)
   }
-}
 
-function failAll(lane: Fifo<Waiting>, cause: unknown): void {
-  for (let waiting = lane.shift(); waiting !== undefined; waiting = lane.shift()) {
-    const { name } = waiting.message.destination
-    const text = `publish to "${name}" not tried: an earlier message of its ordering key failed; publish it again after that one`
-    waiting.reject(new PublishError(text, { scope: 'message', retryable: true, mayExist: false, cause }))
+  function failAll(lane: Fifo<Waiting>, cause: unknown): void {
+    for (let waiting = shift(lane); waiting !== undefined; waiting = shift(lane)) {
+      const { name } = waiting.message.destination
+      const text = `publish to "${name}" not tried: an earlier message of its ordering key failed; publish it again after that one`
+      waiting.reject(new PublishError(text, { scope: 'message', retryable: true, mayExist: false, cause }))
+    }
+  }
+
+  function shift(lane: Fifo<Waiting>): Waiting | undefined {
+    const next = lane.shift()
+    if (next !== undefined) count--
+    return next
   }
 }
 

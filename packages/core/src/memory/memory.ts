@@ -176,6 +176,11 @@ class MemoryTransport implements Transport {
     if (message.deliverAtMs !== undefined) {
       const delayMs = message.deliverAtMs - this.#settings.ports.clock.nowMs()
       if (delayMs > 0) {
+        const full = targets.find((store) => !store.hasRoom(entry))
+        if (full !== undefined) {
+          const text = `publish to "${message.destination.name}" refused: service "${full.service}" is full; publish slower`
+          return Promise.reject(new PublishError(text, { scope: 'destination' }))
+        }
         for (const store of targets) store.acceptLater({ ...entry }, delayMs)
         return Promise.resolve()
       }

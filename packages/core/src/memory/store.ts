@@ -88,7 +88,10 @@ export class Store {
   /** Takes the entry at once and says so, or calls `admit` when there is room. */
   offer(entry: Entry, admit: () => void): boolean {
     this.#admitWaiting()
-    if (this.#waiters.length > 0 || !this.#hasRoom(entry)) {
+    if (this.#waiters.length > 0 || !this.hasRoom(entry)) {
+      // those that gave up behind one that waits on
+      if (this.#waiters.length >= 2 * this.#settings.maxWaiting)
+        this.#waiters.extract((one) => one.entry.withdrawn === true)
       this.#waiters.push({ entry, admit })
       return false
     }
@@ -227,7 +230,7 @@ export class Store {
 
   #admitWaiting(): void {
     for (let next = this.#waiters.peek(); next !== undefined; next = this.#waiters.peek()) {
-      if (next.entry.withdrawn !== true && !this.#hasRoom(next.entry)) return
+      if (next.entry.withdrawn !== true && !this.hasRoom(next.entry)) return
       this.#waiters.shift()
       if (next.entry.withdrawn === true) continue
       this.accept(next.entry)
@@ -235,7 +238,8 @@ export class Store {
     }
   }
 
-  #hasRoom(entry: Entry): boolean {
+  /** Whether it may come in now, by number and bytes. */
+  hasRoom(entry: Entry): boolean {
     if (this.#size === 0) return true
     return this.#size < this.#settings.maxQueued && this.#bytes + entry.bytes <= this.#settings.maxQueuedBytes
   }
