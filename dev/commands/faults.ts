@@ -7,6 +7,8 @@ const HELP = `npm run faults -- [options]
   --transport  amqp, kafka, postgres; several with commas                   default: amqp,postgres
   --rabbitmq   3.10, 4.0 or 4.3                                              default: 4.0
   --cases      such as 39,47-60, or all                                      default: 39,43,45,47-60
+  --rows       such as 1-10,12: rows of the matrix from outbox to inbox, in place of the cases
+  --runs       seeds per row, from --seed on                                 default: 3
   --seed       repeats the choices of a run
   --volume     messages of the biggest case                          default: 5000
   --fault-s    how long a broker is away, silent or blocked          default: 20
@@ -17,6 +19,8 @@ const { values } = parseArgs({
     transport: { type: 'string', default: 'amqp,postgres' },
     rabbitmq: { type: 'string', default: '4.0' },
     cases: { type: 'string', default: '39,43,45,47-60' },
+    rows: { type: 'string' },
+    runs: { type: 'string', default: '3' },
     seed: { type: 'string' },
     volume: { type: 'string', default: '5000' },
     'fault-s': { type: 'string', default: '20' },
@@ -66,7 +70,11 @@ async function run(transport: string): Promise<boolean> {
 if (values.help) console.log(HELP)
 else {
   try {
-    for (const transport of values.transport.split(',')) if (!(await run(transport))) process.exitCode = 1
+    if (values.rows !== undefined) {
+      const { rowsCommand } = await import('../faults/rows/rows-command.ts')
+      const [seed, runs] = [Number(values.seed ?? 1), Number(values.runs)]
+      if (!(await rowsCommand({ rows: casesOf(values.rows), seed, runs }))) process.exitCode = 1
+    } else for (const transport of values.transport.split(',')) if (!(await run(transport))) process.exitCode = 1
   } catch (error) {
     say((error as Error).message)
     process.exitCode = 1

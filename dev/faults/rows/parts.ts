@@ -1,0 +1,125 @@
+import { createBus, defineEvent, on, retryPolicy, type Publisher } from '@waybill/core'
+import { createInbox, createOutbox, postgres, startRelay } from '@waybill/outbox-pg'
+import pg from 'pg'
+import { z } from 'zod'
+import type { Reach } from './failpoint.ts'
+
+/** Where the parts of one run meet. `log` is the outbox's schema, `broker` that of the PostgreSQL that carries. */
+export interface Place {
+  readonly url: string
+  readonly log: string
+  readonly broker: string
+  readonly operations: number
+  /** Messages that the relay has on its way at once. */
+  readonly window: number
+}
+
+export const KEYS = 5
+const LEASE_MS = 500
+const POLL_MS = 20
+
+export const Placed = defineEvent('order.placed', {
+  schema: z.object({ op: z.string(), key: z.number(), number: z.number() }),
+  orderingKey: ({ key }) => String(key),
+})
+
+function poolOf({ url }: Place, max: number): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max })
+  pool.on('error', () => {})
+  return pool
+}
+
+/** Commits operations with their messages until there are enough; every seventh is rolled back. */
+export async function produce(place: Place, reach: Reach): Promise<void> {
+  const { log, operations } = place
+  const pool = poolOf(place, 4)
+  const outbox = createOutbox({ db: pool, source: '/orders', schema: log, transport: 'carrier' })
+  const write = async () => {
+    for (let turn = 1; ; turn++) {
+      const { rows: written } = await pool.query(`select count(*)::int as count from "${log}".orders`)
+      if (written[0].count >= operations) return
+      const op = crypto.randomUUID()
+      const key = 1 + Math.floor(Math.random() * KEYS)
+      const rolledBack = turn % 7 === 0
+      const done = outbox.transaction(async (trx, messages) => {
+        const { rows } = await trx.query(
+          `update "${log}".counter set number = number + 1 where key = $1 returning number`,
+          [key],
+        )
+        const { number } = rows[0]
+        await trx.query(`insert into "${log}".orders values ($1, $2, $3)`, [op, key, number])
+        messages.publish(Placed, { op, key, number })
+        reach('in-transaction')
+        if (rolledBack) throw new RolledBack()
+      })
+      await done.catch((error: unknown) => {
+        if (!(error instanceof RolledBack)) throw error
+      })
+      reach('after-commit')
+    }
+  }
+  await Promise.all([write(), write(), write()])
+  await pool.end()
+}
+
+class RolledBack extends Error {}
+
+/** The relay from the log to the carrier. */
+export function relay(place: Place, reach: Reach): AsyncDisposable {
+  const pool = poolOf(place, 6)
+  const inner = postgres({ pool, schema: place.broker })
+  const carrier: Publisher & AsyncDisposable = {
+    capabilities: inner.capabilities,
+    publish(messages, options) {
+      reach('before-publish')
+      return inner.publish(messages, options).map((promise) => promise.then(() => reach('after-confirm')))
+    },
+    [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
+  }
+  const { log: schema, window } = place
+  const running = startRelay({
+    pool,
+    schema,
+    window,
+    leaseMs: LEASE_MS,
+    pollMs: POLL_MS,
+    transports: { carrier },
+  })
+  return {
+    async [Symbol.asyncDispose]() {
+      await running.stop()
+      await pool.end()
+    },
+  }
+}
+
+/** A service that writes one effect per operation. `name`: of its reader; all names share one inbox. */
+export async function consume(place: Place, reach: Reach, name = 'effects', failing = 0): Promise<AsyncDisposable> {
+  const { broker } = place
+  const pool = poolOf(place, 8)
+  const inbox = createInbox({ db: pool, schema: broker })
+  const bus = createBus({
+    transport: postgres({ pool, schema: broker, leaseMs: LEASE_MS, pollMs: POLL_MS }),
+    source: '/effects',
+    retry: retryPolicy({ inProcess: { tries: 20, firstMs: 1, maxMs: 5 } }),
+  })
+  const once = inbox.once<z.infer<typeof Placed.schema>>(async ({ op, key, number }, { trx }) => {
+    await trx.query(`insert into "${broker}".effects (op, key, number) values ($1, $2, $3)`, [op, key, number])
+    reach('after-effect')
+    if (Math.random() < failing) throw new Error('rolled back, as planned')
+  })
+  await bus.subscribe(name, [
+    on(Placed, async (data, context) => {
+      reach('before-inbox')
+      const settlement = await once(data, Object.create(context, { service: { value: 'effects' } }))
+      reach('after-inbox')
+      return settlement
+    }),
+  ])
+  return {
+    async [Symbol.asyncDispose]() {
+      await bus[Symbol.asyncDispose]()
+      await pool.end()
+    },
+  }
+}
