@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 
@@ -6,6 +6,13 @@ export interface RabbitMqPorts {
   readonly server: number
   readonly distribution: number
   readonly epmd: number
+}
+
+/** A second listener that speaks TLS, and takes a certificate of its CA in place of a password. */
+export interface RabbitMqTls {
+  readonly port: number
+  /** Holds `ca.pem`, `server.pem` and `server.key`. */
+  readonly folder: string
 }
 
 /** Enters the tree with the node's folder at /node, in a mount namespace that ends with the server: no mount is left. */
@@ -19,13 +26,15 @@ exec chroot "$1" /bin/sh -c ". /node/environment; $3"`
 export const SERVER = '/usr/bin/epmd & exec /usr/lib/rabbitmq/bin/rabbitmq-server'
 
 /** What the server finds in /node: its settings, its cookie, and room for its data. */
-export function writeNode(folder: string, { server, distribution, epmd }: RabbitMqPorts): void {
+export function writeNode(folder: string, { server, distribution, epmd }: RabbitMqPorts, tls?: RabbitMqTls): void {
   for (const part of ['data', 'log', 'home']) mkdirSync(join(folder, part))
   const cookie = join(folder, 'home/.erlang.cookie')
   writeFileSync(cookie, randomBytes(20).toString('hex'))
   chmodSync(cookie, 0o400)
-  writeFileSync(join(folder, 'plugins'), '[].\n')
-  writeFileSync(join(folder, 'rabbitmq.conf'), 'log.console = true\nlog.console.level = info\nlog.file = false\n')
+  writeFileSync(join(folder, 'plugins'), tls === undefined ? '[].\n' : '[rabbitmq_auth_mechanism_ssl].\n')
+  const logging = 'log.console = true\nlog.console.level = info\nlog.file = false\n'
+  writeFileSync(join(folder, 'rabbitmq.conf'), tls === undefined ? logging : logging + tlsSettings(tls))
+  if (tls !== undefined) cpSync(tls.folder, join(folder, 'tls'), { recursive: true })
   writeFileSync(join(folder, 'advanced.config'), '[].\n')
   const environment = {
     PATH: '/usr/sbin:/usr/bin',
@@ -48,6 +57,23 @@ export function writeNode(folder: string, { server, distribution, epmd }: Rabbit
   }
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`)
   writeFileSync(join(folder, 'environment'), lines.join(''))
+}
+
+/** @see https://www.rabbitmq.com/docs/ssl */
+function tlsSettings({ port }: RabbitMqTls): string {
+  return Object.entries({
+    'listeners.ssl.1': `127.0.0.1:${port}`,
+    'ssl_options.cacertfile': '/node/tls/ca.pem',
+    'ssl_options.certfile': '/node/tls/server.pem',
+    'ssl_options.keyfile': '/node/tls/server.key',
+    'ssl_options.verify': 'verify_peer',
+    'ssl_options.fail_if_no_peer_cert': 'false',
+    'auth_mechanisms.1': 'PLAIN',
+    'auth_mechanisms.2': 'EXTERNAL',
+    ssl_cert_login_from: 'common_name',
+  })
+    .map(([name, value]) => `${name} = ${value}\n`)
+    .join('')
 }
 
 /** The arguments of `unshare` that run a command line in the tree for the node; without root, in a user namespace too. */

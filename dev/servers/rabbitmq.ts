@@ -14,15 +14,23 @@ import type { Server, ServerOptions } from './server.ts'
 export interface RabbitMqOptions extends ServerOptions {
   /** @default '4.0' */
   readonly version?: RabbitMqVersion | undefined
+  /** A folder with `ca.pem`, `server.pem` and `server.key`: it listens for TLS too, at `tlsPort`. */
+  readonly tlsFolder?: string | undefined
 }
 
 export interface RabbitMq extends Server {
   /** Runs `rabbitmqctl` with these words. @returns what it printed */
   control(...words: string[]): Promise<string>
+  /** Where it speaks TLS; 0 without `tlsFolder`. */
+  readonly tlsPort: number
 }
 
 /** A RabbitMQ of one node, with the user guest. */
-export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitMqOptions = {}): Promise<RabbitMq> {
+export async function startRabbitMq({
+  direct = false,
+  version = '4.0',
+  tlsFolder,
+}: RabbitMqOptions = {}): Promise<RabbitMq> {
   sweepLeftovers()
   const tree = await rabbitMqFiles(version)
   const folder = new RunFolder('rabbitmq')
@@ -30,7 +38,8 @@ export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitM
   const serverPort = await freePort()
   const clientPort = direct ? serverPort : await freePort()
   const ports = { server: serverPort, distribution: await freePort(), epmd: await freePort() }
-  writeNode(folder.path, ports)
+  const tlsPort = tlsFolder === undefined ? 0 : await freePort()
+  writeNode(folder.path, ports, tlsFolder === undefined ? undefined : { port: tlsPort, folder: tlsFolder })
   const server = await ManagedServer.start({
     name: `RabbitMQ ${version}`,
     url: `amqp://guest:guest@127.0.0.1:${clientPort}`,
@@ -47,6 +56,7 @@ export async function startRabbitMq({ direct = false, version = '4.0' }: RabbitM
     },
   })
   return Object.assign(server, {
+    tlsPort,
     control: (...words: string[]) => execute('unshare', inside(tree, folder.path, controlLine(words))),
   })
 }

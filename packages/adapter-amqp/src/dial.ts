@@ -85,12 +85,21 @@ function judge(cause: unknown, endpoint: Endpoint, connectTimeoutMs: number): Me
     return new ConfigError(`connect to ${endpoint.label}: the broker does not offer this way to log in`, { cause })
   }
   if (typeof code === 'string' && /CERT|SELF_SIGNED|TLS|SSL|ALTNAME|VERIFY/.test(code)) {
-    return new ConfigError(`connect to ${endpoint.label}: TLS failed with ${code}, check tls.ca and the host name`, {
-      cause,
-    })
+    const hint = tlsHint(code)
+    return new ConfigError(`connect to ${endpoint.label}: TLS failed with ${code}: ${hint}`, { cause })
   }
   const short = typeof code === 'string' ? code : text.slice(0, 200)
   return new ConnectionError(`connect to ${endpoint.label} failed (${short}): check url and that the broker runs`, {
     cause,
   })
+}
+
+/** Which setting, or whose certificate, stands in the way. */
+function tlsHint(code: string): string {
+  if (code === 'CERT_HAS_EXPIRED') return "the broker's certificate has expired, renew it"
+  if (code.includes('ALTNAME'))
+    return "the broker's certificate is for another name, check the url's host or tls.servername"
+  if (code.includes('ALERT')) return 'the broker does not take this certificate, check tls.cert and tls.key'
+  if (/WRONG_VERSION|PACKET_LENGTH/.test(code)) return 'this port speaks no TLS, check port and protocol of url'
+  return "check that tls.ca holds the CA of the broker's certificate"
 }
