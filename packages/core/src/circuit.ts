@@ -5,7 +5,10 @@ import { ConfigError } from './errors.ts'
  * retry policy says; other failures only where `failures` is given.
  */
 export interface CircuitOptions {
-  /** So many failed tries in a row, of any kind, open the circuit. @default Infinity (off) */
+  /**
+   * So many failed tries in a row, of any kind, open the circuit. One that works ends the run, so a service that fails half
+   * of the time goes on: what fails goes to its retries and dead letters. @default Infinity (off)
+   */
   readonly failures?: number | undefined
   /** The run counts only if it happened within this time. @default 60_000 (milliseconds) */
   readonly windowMs?: number | undefined

@@ -28,6 +28,46 @@ describe('retryPolicy', () => {
     expect(policy(new Error('no'), 12, context({ tries: 4, rounds: 2 }))).toEqual({ deadLetter: 'Error: no' })
   })
 
+  it('spreads its waits over all of the time up to a cap that only grows', () => {
+    const bounds = fc.record({
+      firstMs: fc.integer({ min: 0, max: 10_000 }),
+      maxMs: fc.integer({ min: 0, max: 60_000 }),
+    })
+    fc.assert(
+      fc.property(bounds, fc.double({ min: 0, max: 1, noNaN: true }), ({ firstMs, maxMs }, random) => {
+        const policy = retryPolicy({ inProcess: { tries: 2_000, firstMs, maxMs } })
+        const wait = (tries: number, drawn: number) =>
+          (policy(new Error('no'), tries, context({ tries, random: () => drawn })) as { retryInMs: number }).retryInMs
+        let before = 0
+        for (const tries of [1, 2, 3, 10, 20, 1_999]) {
+          const cap = wait(tries, 1)
+          expect(cap).toBe(firstMs === 0 ? 0 : Math.min(maxMs, firstMs * 2 ** (tries - 1)))
+          expect(cap).toBeGreaterThanOrEqual(before)
+          // full jitter: proportional to what was drawn, from none at all
+          expect(wait(tries, 0)).toBe(0)
+          expect(Math.abs(wait(tries, random) - random * cap)).toBeLessThanOrEqual(0.5)
+          before = cap
+        }
+      }),
+    )
+  })
+
+  it('goes each round once, in order, then gives up; what can not be helped is never tried again', () => {
+    const waits = fc.array(fc.integer({ min: 0, max: 3_600_000 }), { maxLength: 5 })
+    const hopeless = fc.constantFrom('VALIDATION', 'CODEC', 'UNRECOVERABLE', 'CONFIG', 'UNSUPPORTED')
+    const where = fc.record({ tries: fc.integer({ min: 1, max: 9 }), rounds: fc.nat(9), keyed: fc.boolean() })
+    fc.assert(
+      fc.property(waits, hopeless, where, fc.boolean(), (roundsMs, code, at, timedOut) => {
+        const policy = retryPolicy({ inProcess: { tries: 3 }, roundsMs })
+        const gone = roundsMs.map((_, rounds) => policy(new Error('no'), 1, context({ tries: 3, rounds })))
+        expect(gone).toEqual(roundsMs.map((requeueInMs) => ({ requeueInMs })))
+        expect(policy(new Error('no'), 1, context({ tries: 3, rounds: roundsMs.length }))).toHaveProperty('deadLetter')
+        const error = Object.assign(new Error('no'), { code })
+        expect(policy(error, 1, context({ ...at, timedOut }))).toEqual({ deadLetter: 'Error: no' })
+      }),
+    )
+  })
+
   it('never requeues what has a place in an order', () => {
     expect(retryPolicy()(new Error('no'), 3, context({ tries: 3, keyed: true }))).toEqual({ deadLetter: 'Error: no' })
   })

@@ -80,7 +80,7 @@ export function retryPolicy(options: RetryOptions = {}): RetryPolicy {
     if (onDependencyError === 'stopTheLine' && !context.timedOut && isDependencyError(error))
       return { stopTheLine: true }
     if (context.tries < tries) {
-      const boundMs = Math.min(maxMs, firstMs * 2 ** (context.tries - 1))
+      const boundMs = Math.min(maxMs, firstMs * 2 ** Math.min(context.tries - 1, 100))
       return { retryInMs: Math.round(context.random() * boundMs) }
     }
     const requeueInMs = context.keyed ? undefined : roundsMs[context.rounds]
