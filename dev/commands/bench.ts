@@ -1,0 +1,64 @@
+// npm run bench -- --only writes --pairs 5: what Waybill adds to its raw limits, in pairs of one run.
+import { loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { say } from '../bootstrap/paths.mjs'
+import '../faults/resolve-sources.ts'
+import { startPostgres } from '../servers/index.ts'
+import type { BenchRow } from '../../bench/row.ts'
+
+const HELP = `npm run bench -- [options]
+  --only   writes, inbox; several with commas    default: all
+  --pairs  how often each is repeated           default: 5
+  --s      how long one run takes, in seconds   default: 3
+The server of DATABASE_URL, or one of its own.`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'writes,inbox' },
+    pairs: { type: 'string', default: '5' },
+    s: { type: 'string', default: '3' },
+    help: { type: 'boolean', default: false },
+  },
+})
+const pairs = Number(values.pairs)
+const durationMs = 1_000 * Number(values.s)
+
+// after the hooks that lead to the sources
+const benches: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
+  writes: async () => {
+    const { outboxWrites } = await import('../../bench/outbox-writes.ts')
+    return [...(await outboxWrites(8, pairs, durationMs)), ...(await outboxWrites(16, pairs, durationMs))]
+  },
+  inbox: async () => (await import('../../bench/inbox.ts')).inboxCost(pairs, durationMs),
+}
+
+async function run(): Promise<void> {
+  const names = values.only.split(',')
+  for (const name of names) {
+    if (!Object.hasOwn(benches, name))
+      throw new Error(`--only ${name}: it is one of ${Object.keys(benches).join(', ')}`)
+  }
+  if (!(Number.isSafeInteger(pairs) && pairs >= 1))
+    throw new Error(`--pairs ${values.pairs}: give a whole number from 1`)
+  if (!(durationMs > 0)) throw new Error(`--s ${values.s}: give seconds above 0`)
+  await using own = process.env.DATABASE_URL ? undefined : await startPostgres({ direct: true })
+  if (own !== undefined) process.env.DATABASE_URL = own.url
+  const { tableOf } = await import('../../bench/row.ts')
+  const rows: BenchRow[] = []
+  for (const name of names) {
+    say(`${name}, load ${loadavg()[0]!.toFixed(1)}`)
+    rows.push(...(await benches[name]!()))
+  }
+  console.log(tableOf(rows))
+}
+
+if (values.help) console.log(HELP)
+else {
+  try {
+    await run()
+  } catch (error) {
+    say((error as Error).message)
+    process.exitCode = 1
+  }
+}
+process.exit()
