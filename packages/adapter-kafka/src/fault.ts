@@ -1,4 +1,4 @@
-import { ClosedError, ConfigError, ConnectionError, PublishError, type PublishFault } from '@waybill/core'
+import { ConfigError, ConnectionError, MessagingError, PublishError, type PublishFault } from '@waybill/core'
 
 interface ClientError {
   readonly name?: unknown
@@ -89,8 +89,8 @@ export function behind(topic: string, cause: unknown): PublishError {
 }
 
 /** Why a connection or subscription could not be made: a setting that must change, or a broker that is away. */
-export function connectError(what: string, error: unknown): ClosedError | ConfigError | ConnectionError {
-  if (error instanceof ClosedError) return error
+export function connectError(what: string, error: unknown): MessagingError {
+  if (error instanceof MessagingError) return error
   const { name, type, message } = rootOf(error)
   const said = type === '' ? message : type
   if (SETTINGS.has(type) || name === 'KafkaJSSASLAuthenticationError' || name === 'KafkaJSGroupCoordinatorNotFound') {

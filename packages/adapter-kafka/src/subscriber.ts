@@ -20,6 +20,7 @@ import type { ResolvedOptions } from './options.ts'
 import type { Entry, PartitionLane } from './partition-lane.ts'
 import type { KafkaPublisher } from './publisher.ts'
 import { startPositions, unsavedPartitions, type Positions } from './start-position.ts'
+import { untilConnected } from './until-connected.ts'
 import type { Watermark } from './watermark.ts'
 import { Window } from './window.ts'
 import { fromRecord, sizeOf } from './wire.ts'
@@ -89,18 +90,16 @@ export class Subscriber implements Subscription, GroupMember {
   /** Resolves after the first fetch; tries again until the time to connect is over, unless a setting is wrong. */
   async start(): Promise<void> {
     const { options, connection, subscribe } = this.#setup
-    const endMs = Date.now() + options.connectTimeoutMs
     try {
-      this.#starts = await startPositions(connection, this.topics, subscribe.start)
-      for (;;) {
-        try {
-          return await this.#open()
-        } catch (cause) {
-          const error = connectError(`subscription of service "${subscribe.service}"`, cause)
-          if (!error.retryable || Date.now() > endMs || this.#stopping) throw error
-          await delay(FIRST_RESTART_MS)
-        }
-      }
+      await untilConnected({
+        what: `subscription of service "${subscribe.service}"`,
+        timeoutMs: options.connectTimeoutMs,
+        isOver: () => this.#stopping !== undefined,
+        work: async () => {
+          this.#starts ??= await startPositions(connection, this.topics, subscribe.start)
+          await this.#open()
+        },
+      })
     } catch (error) {
       await this.stop({ drainTimeoutMs: 0 })
       throw error
