@@ -6,6 +6,7 @@ import {
   type Admin,
   type Consumer,
   type ConsumerConfig,
+  type KafkaConfig,
   type Producer,
   type SASLOptions,
 } from 'kafkajs'
@@ -115,20 +116,26 @@ export class Connection {
   /** A client of its own for each part: kafkajs shares a cache of committed positions within one. */
   async #client(): Promise<Kafka> {
     if (this.#closed) throw new ClosedError('the Kafka transport is closed')
-    const { client, brokers, ssl, sasl, clientId, requestTimeoutMs, connectTimeoutMs, logger } = this.#options
+    const { client } = this.#options
     if (client) return client as unknown as Kafka
     await (this.#ready ??= quietIdleTimers())
-    return new Kafka({
-      brokers: [...brokers!],
-      clientId,
-      ...(ssl !== false && { ssl }),
-      ...(sasl && { sasl: sasl as SASLOptions }),
-      requestTimeout: requestTimeoutMs,
-      connectionTimeout: Math.min(connectTimeoutMs, 3_000),
-      retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 5 },
-      logLevel: logLevel.WARN,
-      logCreator: () => forward(logger),
-    })
+    return new Kafka(clientConfig(this.#options))
+  }
+}
+
+/** The settings that all clients made here share. */
+export function clientConfig(options: ResolvedOptions): KafkaConfig {
+  const { brokers, ssl, sasl, clientId, requestTimeoutMs, connectTimeoutMs, logger } = options
+  return {
+    brokers: [...brokers!],
+    clientId,
+    ...(ssl !== false && { ssl }),
+    ...(sasl && { sasl: sasl as SASLOptions }),
+    requestTimeout: requestTimeoutMs,
+    connectionTimeout: Math.min(connectTimeoutMs, 3_000),
+    retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 5 },
+    logLevel: logLevel.WARN,
+    logCreator: () => forward(logger),
   }
 }
 
