@@ -7,6 +7,7 @@ export default defineConfig(
     cli: 'src/command/cli.ts',
     'asyncapi/index': 'src/asyncapi/index.ts',
     'avro/index': 'src/avro/index.ts',
+    'command/index': 'src/command/index.ts',
     'memory/index': 'src/memory/index.ts',
     'opentelemetry/index': 'src/opentelemetry/index.ts',
     'protobuf/index': 'src/protobuf/index.ts',

@@ -1,5 +1,6 @@
 export type { Database, PgClient, PgPool, Queryable, QueryResult, TransactionPlan } from './database.ts'
 export { fromKysely, type KyselyLike } from './kysely.ts'
+export { rolesSql, type RolesOptions } from './migrations/roles.ts'
 export { migrate, migrations, migrationSql, type MigrateOptions, type OutboxMigrations } from './migrations/index.ts'
 export { OUTBOX_DEFAULTS, type OutboxLimits, type OutboxOptions } from './outbox/options.ts'
 export { createOutbox, type Outbox, type OutboxMessages, type OutboxWriter } from './outbox/outbox.ts'

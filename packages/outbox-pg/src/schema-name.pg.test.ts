@@ -28,7 +28,8 @@ test.each([`a"b.c'd %s%I`, `$body$ \\'; --\n`, 'Ärger.x', 'x'.repeat(50)])(
     await pool.query(`DROP SCHEMA IF EXISTS ${quoted} CASCADE`)
     try {
       await migrate({ pool, schema })
-      expect(await migrate({ pool, schema })).toEqual({ from: 2, to: 2 })
+      const { from, to } = await migrate({ pool, schema })
+      expect(from).toBe(to)
       const outbox = createOutbox({ db: pool, source: '/a', schema, transport: 'postgres', wake: pool, keyLock: true })
       const taken = gate()
       const handled = gate()

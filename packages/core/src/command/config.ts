@@ -21,8 +21,16 @@ export interface CommandConfig {
 export type Exported<T> = T | Promise<T> | (() => T | Promise<T>)
 
 /** @throws {ConfigError} for a file that can't be loaded */
-export async function loadConfig(file: string): Promise<CommandConfig> {
-  let module: CommandConfig & { readonly default?: CommandConfig }
+export function loadConfig(file: string): Promise<CommandConfig> {
+  return loadModule<CommandConfig>(file)
+}
+
+/**
+ * What a JavaScript file exports, by name or as one default object.
+ * @throws {ConfigError} for a file that can't be loaded
+ */
+export async function loadModule<T extends object>(file: string): Promise<T> {
+  let module: T & { readonly default?: T }
   try {
     module = (await import(pathToFileURL(resolve(file)).href)) as typeof module
   } catch (cause) {

@@ -8,6 +8,9 @@ import { jsonLine, printable } from './terminal-text.ts'
 export const ACTIONS = ['list', 'show', 'replay', 'discard'] as const
 export type Action = (typeof ACTIONS)[number]
 
+/** Where it is kept, and what closes that. */
+export type ParkedPlace = Pick<CommandConfig, 'parked' | 'bus' | 'transport' | 'close'>
+
 export interface Order {
   readonly action: Action
   readonly handles: readonly string[]
@@ -23,7 +26,7 @@ export interface Order {
 const BATCH = 100
 
 /** `waybill replay`: lists, shows, replays or discards what was given up on. */
-export async function replay(load: () => Promise<CommandConfig>, order: Order, io: CommandIo): Promise<number> {
+export async function replay(load: () => Promise<ParkedPlace>, order: Order, io: CommandIo): Promise<number> {
   check(order)
   const config = await load()
   const { parked, close } = await open(config)
@@ -50,7 +53,7 @@ function check({ action, handles, all, filter, reason, yes }: Order): void {
   if (!yes) throw new UsageError('discarded messages do not come back: give --yes')
 }
 
-async function open(config: CommandConfig): Promise<{ readonly parked: Parked; close(): Promise<void> }> {
+async function open(config: ParkedPlace): Promise<{ readonly parked: Parked; close(): Promise<void> }> {
   if (config.parked !== undefined) return { parked: await valueOf(config.parked), close: async () => {} }
   const { bus, transport } = config
   const owner = bus === undefined ? transport && (await valueOf(transport)) : await valueOf(bus)

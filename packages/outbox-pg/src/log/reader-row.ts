@@ -97,7 +97,7 @@ export class ReaderRow {
       }
       return false
     }
-    const { position, open } = await this.#startOf(start)
+    const { position, open } = await this.startOf(start)
     const made = await textRows(
       this.#pool,
       `INSERT INTO ${this.#schema}.reader (name, kind, position, open, sources) VALUES ($1, $2, $3, $4::int8multirange, $5)
@@ -107,7 +107,8 @@ export class ReaderRow {
     return made.length > 0
   }
 
-  async #startOf(start: ReaderStart): Promise<{ position: string; open: string }> {
+  /** Position and open ranges of a reader that begins there. */
+  async startOf(start: ReaderStart): Promise<{ position: string; open: string }> {
     const outbox = `${this.#schema}.outbox`
     if (start === 'earliest') return { position: '0', open: '{}' }
     if (typeof start === 'object' && 'position' in start) {

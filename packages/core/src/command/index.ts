@@ -1,0 +1,5 @@
+export type { CommandIo } from './command-io.ts'
+export { UsageError } from './command-io.ts'
+export { loadModule, textOf, valueOf, type Exported } from './config.ts'
+export { ACTIONS, replay, type Action, type Order, type ParkedPlace } from './replay.ts'
+export { jsonLine, printable } from './terminal-text.ts'
