@@ -207,8 +207,10 @@ export class AmqpSubscription implements Subscription {
     }
   }
 
+  /** Not where others declare what there is: a queue for suspects may be missing, and is no reason not to read. */
   get #holdsSuspects(): boolean {
-    return !this.#subscription.ackBefore && this.#subscription.mode !== 'broadcast'
+    const { ackBefore, mode } = this.#subscription
+    return !ackBefore && mode !== 'broadcast' && this.#rooms.options.topology !== 'none'
   }
 
   /** What earlier processes left among the suspects comes first, and again whenever it is time to look. */
