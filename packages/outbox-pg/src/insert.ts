@@ -1,5 +1,6 @@
 import type { WireMessage } from '@waybill/core'
 import type { PgStatement } from './database.ts'
+import { checkIndexed, storedKey } from './index-text.ts'
 import { COLUMN_NAMES, MESSAGE_COLUMNS, toRow } from './row.ts'
 
 /** One message to be written, with the key under which a second one is not. */
@@ -18,8 +19,12 @@ export interface InsertOptions {
 
 const ONE_ROW = MESSAGE_COLUMNS.map((_, index) => `$${index + 1}`).join(', ')
 
-/** The statements that write messages: one for all that leave at once, one more for those that wait for their time. */
+/**
+ * The statements that write messages: one for all that leave at once, one more for those that wait for their time.
+ * @throws {PublishError} not retryable, for a name that no column or index takes
+ */
 export function insertStatements(rows: readonly NewRow[], options: InsertOptions): readonly PgStatement[] {
+  for (const { message } of rows) checkIndexed(message)
   const waiting = rows.filter(({ message }) => message.deliverAtMs !== undefined)
   const going = waiting.length === 0 ? rows : rows.filter(({ message }) => message.deliverAtMs === undefined)
   const statements: PgStatement[] = []
@@ -65,7 +70,7 @@ function insertInto(
       values: columns,
     }
   }
-  columns.push(rows.map(({ dedupeKey }) => dedupeKey ?? null))
+  columns.push(rows.map(({ dedupeKey }) => (dedupeKey === undefined ? null : storedKey(dedupeKey))))
   return {
     text: `WITH given AS MATERIALIZED (SELECT *, row_number() OVER (PARTITION BY type, dedupe_key ORDER BY place) AS copy
         FROM ${given('rows', ', dedupe_key', ['text'])}),

@@ -1,5 +1,6 @@
 import { inTransaction, type BatchResult, type Context, type Settlement } from '@waybill/core'
 import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
+import { storedKey } from '../index-text.ts'
 import { databaseOf } from '../outbox/transactions.ts'
 import { claim, contentHash, type ClaimResult } from './claim.ts'
 import {
@@ -9,6 +10,7 @@ import {
   type InboxOptions,
   type OnceOptions,
 } from './options.ts'
+import { missingTables } from './missing-tables.ts'
 import { onceBatchOf } from './once-batch.ts'
 import { rollsBack } from './rolls-back.ts'
 import { sweepInbox } from './sweep.ts'
@@ -84,6 +86,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx>>): Inbox<Tr
 export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>): Inbox<Trx> {
   const { quoted: schema, retentionMs } = resolveInboxOptions(options)
   const database = databaseOf<Trx>(options.db)
+  const noTables = missingTables(schema)
   const counts = { handled: 0, duplicates: 0, mismatches: 0 }
   let timer: NodeJS.Timeout | undefined
   let sweeping: Promise<unknown> = Promise.resolve()
@@ -115,7 +118,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
   ): Promise<Result> => {
     const { message, service } = context
     const handler = given.name ?? message.type
-    const key = given.key?.(data, context) ?? message.dedupeKey ?? message.id
+    const key = storedKey(given.key?.(data, context) ?? message.dedupeKey ?? message.id)
     let queryable: Queryable | undefined
     let before = { fresh: true } as ClaimResult
     const result = await inTransaction(what, () =>
@@ -130,7 +133,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
             hash: contentHash(data),
             lockTimeoutMs,
             windowMs,
-          })
+          }).catch(noTables)
         },
         work: (trx) =>
           before.fresh

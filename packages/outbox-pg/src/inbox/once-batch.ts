@@ -1,7 +1,9 @@
 import { inTransaction, TransactionError, type BatchResult, type Context, type Settlement } from '@waybill/core'
 import type { Database } from '../database.ts'
+import { storedKey } from '../index-text.ts'
 import { contentHash } from './claim.ts'
 import { claimBatch, type BatchClaimResult } from './claim-batch.ts'
+import { missingTables } from './missing-tables.ts'
 import type { resolveOnceOptions } from './options.ts'
 import { rollsBack } from './rolls-back.ts'
 
@@ -36,6 +38,7 @@ export function onceBatchOf<Data, Trx>(
   given: ReturnType<typeof resolveOnceOptions<Data>>,
 ): (datas: readonly Data[], contexts: readonly Context[]) => Promise<BatchResult> {
   const { database, schema } = setting
+  const noTables = missingTables(schema)
 
   const settle = async (trx: Trx, datas: readonly Data[], contexts: readonly Context[]): Promise<readonly Settled[]> =>
     eachOf(
@@ -50,7 +53,7 @@ export function onceBatchOf<Data, Trx>(
     if (contexts.length === 0) return []
     const claims = contexts.map((context, place) => ({
       handler: given.name ?? context.message.type,
-      key: given.key?.(datas[place]!, context) ?? context.message.dedupeKey ?? context.message.id,
+      key: storedKey(given.key?.(datas[place]!, context) ?? context.message.dedupeKey ?? context.message.id),
       hash: contentHash(datas[place]),
     }))
     let results: readonly BatchClaimResult[] = []
@@ -58,7 +61,7 @@ export function onceBatchOf<Data, Trx>(
       await inTransaction('inbox.onceBatch', () =>
         database.transaction({
           first: async (queryable) => {
-            results = await claimBatch(queryable, schema, contexts[0]!.service, claims, given)
+            results = await claimBatch(queryable, schema, contexts[0]!.service, claims, given).catch(noTables)
           },
           work: async (trx) => {
             const fresh = results.flatMap(({ fresh }, place) => (fresh ? [place] : []))
