@@ -1,5 +1,5 @@
 import type { SecureContextOptions } from 'node:tls'
-import { ConfigError, silentLogger, systemPorts } from '@waybill/core'
+import { ConfigError, guardedLogger, systemPorts } from '@waybill/core'
 import type { Destination, Logger, Ports, WireMessage } from '@waybill/core'
 import type { AmqpConnection } from './client.ts'
 
@@ -147,7 +147,7 @@ export function resolveOptions(options: AmqpOptions): ResolvedOptions {
     maxHoldMs: milliseconds('maxHoldMs', options.maxHoldMs ?? AMQP_DEFAULTS.maxHoldMs),
     replyPrefixes: Object.freeze([...(options.replyPrefixes ?? AMQP_DEFAULTS.replyPrefixes)]),
     connectionName: options.connectionName ?? AMQP_DEFAULTS.connectionName,
-    logger: options.logger ?? silentLogger,
+    logger: guardedLogger(options.logger),
     ports: { ...systemPorts, ...options.ports },
   }
   if (resolved.replyPrefixes.some((prefix) => prefix === '')) {

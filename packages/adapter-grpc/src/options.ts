@@ -1,4 +1,4 @@
-import { ConfigError, silentLogger, systemPorts, type Logger, type Ports } from '@waybill/core'
+import { ConfigError, guardedLogger, systemPorts, type Logger, type Ports } from '@waybill/core'
 
 /** Bounds and keepalive of both sides; each side states its own. */
 export interface ConnectionOptions {
@@ -46,7 +46,7 @@ export function resolveConnection(options: ConnectionOptions): ResolvedConnectio
       100,
       longestMs,
     ),
-    logger: options.logger ?? silentLogger,
+    logger: guardedLogger(options.logger),
     ports: { ...systemPorts, ...options.ports },
   })
 }

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from 'node:tls'
-import { ConfigError, silentLogger, type Destination, type Logger, type WireMessage } from '@waybill/core'
+import { ConfigError, guardedLogger, type Destination, type Logger, type WireMessage } from '@waybill/core'
 
 /** The part of a kafkajs `Kafka` that is called. */
 export interface KafkaClient {
@@ -82,7 +82,6 @@ export const DEFAULTS = Object.freeze({
   maxBodyBytes: 1_000_000,
   maxPendingMessages: 10_000,
   maxPendingBytes: 64 * 1024 * 1024,
-  logger: silentLogger,
 } as const)
 
 type Optional = 'brokers' | 'client' | 'sasl' | 'replication'
@@ -110,7 +109,7 @@ const BOUNDS = {
 /** @throws {ConfigError} names the field, the value and the bound */
 export function resolveOptions(given: KafkaOptions): ResolvedOptions {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const options = { ...DEFAULTS, ...present } as ResolvedOptions
+  const options = { ...DEFAULTS, ...present, logger: guardedLogger(given.logger) } as ResolvedOptions
   if ((options.brokers === undefined) === (options.client === undefined)) {
     throw new ConfigError('kafka() needs either brokers or client: give one of them')
   }

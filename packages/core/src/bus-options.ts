@@ -1,6 +1,6 @@
 import type { BusLimits, BusOptions } from './bus.ts'
 import { ConfigError } from './errors.ts'
-import { silentLogger, type Logger } from './logger.ts'
+import { guardedLogger, type Logger } from './logger.ts'
 import { checkMiddleware, type Middleware } from './middleware/middleware.ts'
 import type { ParkedStore } from './parked.ts'
 import { systemPorts, type Ports } from './ports.ts'
@@ -46,7 +46,7 @@ export function resolveBusOptions(options: BusOptions): BusSettings {
     parked: options.parked,
     retry: options.retry ?? retryPolicy(),
     middleware: checkMiddleware(options.middleware),
-    logger: options.logger ?? silentLogger,
+    logger: guardedLogger(options.logger),
     telemetry: options.telemetry,
     limits,
     ports: { ...systemPorts, ...options.ports },

@@ -22,7 +22,7 @@ export {
   type Route,
 } from './handler.ts'
 export { keyedPublisher } from './keyed-publisher.ts'
-export { silentLogger, type Logger } from './logger.ts'
+export { guardedLogger, silentLogger, type Logger } from './logger.ts'
 export type { IncomingDelivery, Middleware } from './middleware/middleware.ts'
 export { decode, encode, messageInfo, type EncodeContext, type MessageInfo, type SendOptions } from './message.ts'
 export { onBatch, type BatchOptions } from './on-batch.ts'

@@ -16,6 +16,8 @@ const Booked = defineEvent('rental.booked', { schema: z.object({ card: z.string(
 const Quote = defineRequest('pricing.quote', { schema: z.object({ card: z.string() }), reply: z.object({}) })
 const Once = defineEvent('rental.seen', { schema: z.object({ card: z.string() }), delivery: 'at-most-once' })
 
+const Counted = defineEvent('counted', { schema: z.object({ n: z.number() }) })
+
 const LEVELS: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error' }
 
 /** A real pino that writes into memory. */
@@ -96,4 +98,30 @@ it('says through pino what went wrong, at a level that fits, and never what a me
   for (const line of lines) expect(JSON.stringify(line)).not.toContain(SECRET)
   for (const line of lines)
     if (line.msg !== 'from the handler') expect(line).toMatchObject({ service: expect.any(String) })
+})
+
+it('a logger that throws stops no message, and fails none', async () => {
+  let said = 0
+  const full = (): never => {
+    said++
+    throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+  }
+  await using bus = createBus({
+    transport: memory(),
+    source: '/test',
+    retry: retryPolicy({ inProcess: { tries: 2, firstMs: 0 }, roundsMs: [] }),
+    logger: { debug: full, info: full, warn: full, error: full },
+  })
+  const seen: number[] = []
+  await bus.subscribe('s', [
+    on(Counted, ({ n: number }, { logger }) => {
+      logger.info({}, 'handling')
+      if (number < 0) throw new Error('refused')
+      seen.push(number)
+    }),
+  ])
+  for (const number of [1, -1, 2]) await bus.publish(Counted, { n: number })
+  await expect.poll(() => seen).toEqual([1, 2])
+  await expect.poll(() => bus.stats.deadLettered).toBe(1)
+  expect(said).toBeGreaterThan(3)
 })

@@ -1,5 +1,4 @@
-import { ConfigError, type Logger, type Publisher, type Telemetry } from '@waybill/core'
-import { silentLogger } from '@waybill/core'
+import { ConfigError, guardedLogger, type Logger, type Publisher, type Telemetry } from '@waybill/core'
 import type { PgPool } from '../database.ts'
 import type { Outbox } from '../outbox/outbox.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
@@ -90,7 +89,7 @@ export function resolveRelayOptions(options: RelayOptions) {
     ...resolved,
     retryMs,
     onParked: options.onParked ?? RELAY_DEFAULTS.onParked,
-    logger: options.logger ?? silentLogger,
+    logger: guardedLogger(options.logger),
     telemetry: options.telemetry,
     pool: options.pool,
     listen: options.listen,

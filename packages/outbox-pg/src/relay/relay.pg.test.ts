@@ -153,3 +153,28 @@ test('a relay that lost its lease stores nothing any more, and its successor goe
   await expect.poll(async () => (await stored()).position, { timeout: 5_000 }).toBe('2')
   expect(new Set(first.taken)).toEqual(new Set(['a0', 'a1']))
 })
+
+test('a logger that throws holds up neither what a carrier refuses nor what comes behind it', async () => {
+  await using at = await fixture()
+  let away = true
+  const one = carrier((message) => {
+    if (away) return new PublishError('away', { scope: 'transport' })
+    return numberOf(message) === 1 ? new PublishError('never', { retryable: false }) : undefined
+  })
+  let said = 0
+  const full = (): never => {
+    said++
+    away = false
+    throw new Error('ENOSPC: no space left on device, write')
+  }
+  await using _relay = startRelay({
+    pool: at.pool,
+    outbox: at.outbox,
+    transports: { one: one.publisher },
+    onParked: 'skip',
+    logger: { debug: full, info: full, warn: full, error: full },
+  })
+  await at.book('a', [0, 1, 2])
+  await expect.poll(() => one.taken, { timeout: 10_000 }).toEqual(['a0', 'a2'])
+  expect(said).toBe(2)
+})
