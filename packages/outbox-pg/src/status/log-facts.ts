@@ -1,3 +1,4 @@
+import type { GapOwner } from './gap-owner.ts'
 import type { ReaderStatus } from './reader-status.ts'
 import type { OpenWriter } from './writers.ts'
 
@@ -14,6 +15,8 @@ export interface LogFacts {
   readonly readers: readonly ReaderStatus[]
   /** Transactions that wrote to the outbox and have not ended, the oldest first, 5 at most. */
   readonly writers: readonly OpenWriter[]
+  /** Who keeps ids open, where a reader has so many open that it is about to wait for them, or does. */
+  readonly gapOwner: GapOwner | null
   /** Among the newest 10,000 rows: where messages go that have no reader. */
   readonly unread: readonly {
     readonly transport: string | null

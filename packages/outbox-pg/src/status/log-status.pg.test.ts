@@ -1,4 +1,6 @@
-import { defineCommand, defineEvent, PublishError, type Publisher } from '@waybill/core'
+import { randomBytes } from 'node:crypto'
+import { defineCommand, defineEvent, PublishError, type Publisher, type WireMessage } from '@waybill/core'
+import pg from 'pg'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { createOutbox } from '../outbox/outbox.ts'
@@ -129,4 +131,43 @@ test('readers that nobody runs, carriers that nobody serves, rows in the DEFAULT
     expect.stringMatching(/^3 of the newest messages are for carrier "amqp", which no reader has ever read/),
     expect.stringMatching(/^1 rows lie in the DEFAULT partition/),
   ])
+})
+
+test('a reader that waits since too many ids are open names who keeps them so, also in another database', async () => {
+  await using at = await fixture()
+  const { pool, schema } = at
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await pool.query(`CREATE DATABASE ${name}`)
+  const url = new URL(at.connectionString)
+  url.pathname = `/${name}`
+  const other = new pg.Client({ connectionString: url.href, application_name: 'importer' })
+  await other.connect()
+  try {
+    await other.query('BEGIN; CREATE TABLE big (n int)')
+    const pid = (await other.query('SELECT pg_backend_pid() AS pid')).rows[0].pid as number
+    const taken: string[] = []
+    const carrier = { publish: (all: readonly WireMessage[]) => all.map(async ({ id }) => void taken.push(id)) }
+    await using _relay = startRelay({ pool, outbox: at.outbox, transports: { amqp: carrier } })
+    // every second id is burnt, as a rollback would
+    await pool.query(`
+      INSERT INTO "${schema}".outbox (message_id, transport, kind, destination, type, bucket, attributes, content_type, body_text)
+      SELECT 'm' || n, 'amqp', 'topic', 'rental.booked', 'rental.booked', 0, '{}', 'application/json', '1'
+      FROM (SELECT n, nextval(pg_get_serial_sequence('"${schema}".outbox', 'id')) FROM generate_series(1, 10100) n OFFSET 0) burnt`)
+    await expect
+      .poll(at.problems, { timeout: 20_000 })
+      .toEqual([
+        expect.stringMatching(
+          new RegExp(
+            `^relay/amqp: 10\\d{3} ranges .* reads no further: pid ${pid} \\(user .*, application importer, idle in transaction\\) has been writing in database ${name} for \\d.*end it: SELECT pg_terminate_backend`,
+          ),
+        ),
+      ])
+    expect(taken.length).toBeLessThan(10_100)
+    await other.query('ROLLBACK')
+    await expect.poll(() => new Set(taken).size, { timeout: 20_000 }).toBe(10_100)
+    await expect.poll(at.problems, { timeout: 10_000 }).toEqual([])
+  } finally {
+    await other.end()
+    await pool.query(`DROP DATABASE ${name}`)
+  }
 })

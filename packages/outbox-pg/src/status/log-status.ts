@@ -1,7 +1,8 @@
 import { textRows, type PgPool } from '../database.ts'
 import { quoteLiteral, quoteSchema } from '../schema-name.ts'
 import { checkSchemaVersion } from '../schema-version.ts'
-import { problemsOf, type Problem } from './problems.ts'
+import { oldestGapOwner } from './gap-owner.ts'
+import { hasManyGaps, problemsOf, type Problem } from './problems.ts'
 import type { LogFacts } from './log-facts.ts'
 import { readReaders } from './reader-status.ts'
 import { openWriters } from './writers.ts'
@@ -50,6 +51,7 @@ export async function logStatus(options: LogStatusOptions): Promise<LogStatus> {
     oldestPendingSeconds: ages.length === 0 ? null : Math.max(...ages),
     readers,
     writers: await openWriters(pool, schema, timeoutMs),
+    gapOwner: readers.some(hasManyGaps) ? await oldestGapOwner(pool, timeoutMs) : null,
     unread: options.readers === undefined ? await unreadOf(pool, schema, timeoutMs) : [],
   }
   return { ...facts, problems: problemsOf(facts) }

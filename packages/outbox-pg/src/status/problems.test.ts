@@ -11,6 +11,7 @@ const quiet: LogFacts = {
   oldestPendingSeconds: null,
   readers: [],
   writers: [],
+  gapOwner: null,
   unread: [],
 }
 const reader = {

@@ -1,3 +1,4 @@
+import type { GapOwner } from './gap-owner.ts'
 import type { LogFacts } from './log-facts.ts'
 import type { DestinationStatus, ReaderStatus } from './reader-status.ts'
 import type { OpenWriter } from './writers.ts'
@@ -18,10 +19,15 @@ const GONE_SECONDS = 30
 /** What waits for so long does so for a reason. */
 const LATE_SECONDS = 60
 const LONG_WRITER_SECONDS = 10
+/** Of the 10,000 at which a reader reads no further. */
+const MANY_OPEN = 5_000
 
 /** What is not well, the worst first. A pure function of what was read. */
 export function problemsOf(facts: LogFacts): readonly Problem[] {
-  const found = [...facts.readers.flatMap(ofReader), ...facts.writers.flatMap(ofWriter)]
+  const found = [
+    ...facts.readers.flatMap((reader) => [...ofReader(reader), ...ofGaps(reader, facts.gapOwner)]),
+    ...facts.writers.flatMap(ofWriter),
+  ]
   for (const { transport, destination, count } of facts.unread) {
     const whom = transport === null ? 'no carrier' : transport === 'postgres' ? destination : `carrier "${transport}"`
     found.push({
@@ -62,7 +68,13 @@ function ofReader(reader: ReaderStatus): Problem[] {
     )
   }
   problems.push(...destinations.flatMap((place) => ofPlace(name, place)))
-  if (running && trouble === null && (oldestPendingSeconds ?? 0) > LATE_SECONDS && problems.length === 0) {
+  if (
+    running &&
+    trouble === null &&
+    !hasManyGaps(reader) &&
+    (oldestPendingSeconds ?? 0) > LATE_SECONDS &&
+    problems.length === 0
+  ) {
     say(
       'blocked',
       `is behind by ${count(reader)} messages, the oldest ${age(oldestPendingSeconds!)} old`,
@@ -102,23 +114,50 @@ function ofPlace(
   return problems
 }
 
-function ofWriter({ pid, gid, user, application, state, ageSeconds }: OpenWriter): Problem[] {
+/** Rolled-back ids stay open as long as any writer of the server that was there before them; at 10,000 the reader waits. */
+function ofGaps(reader: ReaderStatus, owner: GapOwner | null): Problem[] {
+  if (!hasManyGaps(reader) || owner === null) return []
+  const { name, open } = reader
+  const where = owner.database === null ? '' : ` in database ${owner.database}`
+  const since = owner.ageSeconds === null ? '' : ` for ${age(owner.ageSeconds)}`
+  return [
+    {
+      level: 'blocked',
+      reader: name,
+      text: `${name}: ${open} ranges of ids are open, and at 10000 it reads no further: ${whoIs(owner)} has been writing${where}${since}`,
+      advice: `wait for its end, or end it: ${endOf(owner)}; what rolled back since is given up on then, and reading goes on by itself`,
+    },
+  ]
+}
+
+/** So many that the reader is about to wait for those who keep them open. */
+export function hasManyGaps({ open }: ReaderStatus): boolean {
+  return open >= MANY_OPEN
+}
+
+function whoIs({ pid, gid, user, application, state }: OpenWriter): string {
+  return gid === null
+    ? `pid ${pid} (user ${user ?? 'unknown'}${application === null ? '' : `, application ${application}`}, ${state ?? 'state unknown'})`
+    : `prepared transaction ${gid} (user ${user ?? 'unknown'})`
+}
+
+const endOf = ({ pid, gid }: OpenWriter) =>
+  gid === null ? `SELECT pg_terminate_backend(${pid})` : 'COMMIT PREPARED or ROLLBACK PREPARED'
+
+function ofWriter(writer: OpenWriter): Problem[] {
+  const { gid, ageSeconds } = writer
   if (ageSeconds !== null && ageSeconds < LONG_WRITER_SECONDS) return []
   // whose age this role may not see is no problem yet that could be told from any other writer
   if (ageSeconds === null && gid === null) return []
-  const who =
-    gid === null
-      ? `pid ${pid} (user ${user ?? 'unknown'}${application === null ? '' : `, application ${application}`}, ${state ?? 'state unknown'})`
-      : `prepared transaction ${gid} (user ${user ?? 'unknown'})`
   return [
     {
       level: (ageSeconds ?? 0) > LATE_SECONDS ? 'blocked' : 'notice',
       reader: null,
-      text: `${who} has written to the outbox and not committed for ${age(ageSeconds ?? 0)}: its ids stay open`,
+      text: `${whoIs(writer)} has written to the outbox and not committed for ${age(ageSeconds ?? 0)}: its ids stay open`,
       advice:
         gid === null
-          ? `its own messages wait, others do not; if it hangs, end it: SELECT pg_terminate_backend(${pid})`
-          : 'its own messages wait, others do not; end it with COMMIT PREPARED or ROLLBACK PREPARED',
+          ? `its own messages wait, others do not; if it hangs, end it: ${endOf(writer)}`
+          : `its own messages wait, others do not; end it with ${endOf(writer)}`,
     },
   ]
 }
