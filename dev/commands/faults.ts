@@ -4,10 +4,10 @@ import { say } from '../bootstrap/paths.mjs'
 import '../faults/resolve-sources.ts'
 
 const HELP = `npm run faults -- [options]
-  --transport  amqp, kafka, postgres; several with commas                   default: amqp,postgres
+  --transport  amqp, kafka, postgres; several with commas                   default: amqp,postgres; for rows: postgres
   --rabbitmq   3.10, 4.0 or 4.3                                              default: 4.0
   --cases      such as 39,47-60, or all                                      default: 39,43,45,47-60
-  --rows       such as 1-10,12: rows of the matrix from outbox to inbox, in place of the cases
+  --rows       such as 1-10,12, or all: rows of the matrix from outbox to inbox, in place of the cases
   --runs       seeds per row, from --seed on                                 default: 3
   --seed       repeats the choices of a run
   --volume     messages of the biggest case                          default: 5000
@@ -16,7 +16,7 @@ const HELP = `npm run faults -- [options]
 
 const { values } = parseArgs({
   options: {
-    transport: { type: 'string', default: 'amqp,postgres' },
+    transport: { type: 'string' },
     rabbitmq: { type: 'string', default: '4.0' },
     cases: { type: 'string', default: '39,43,45,47-60' },
     rows: { type: 'string' },
@@ -73,8 +73,12 @@ else {
     if (values.rows !== undefined) {
       const { rowsCommand } = await import('../faults/rows/rows-command.ts')
       const [seed, runs] = [Number(values.seed ?? 1), Number(values.runs)]
-      if (!(await rowsCommand({ rows: casesOf(values.rows), seed, runs }))) process.exitCode = 1
-    } else for (const transport of values.transport.split(',')) if (!(await run(transport))) process.exitCode = 1
+      const carriers = (values.transport ?? 'postgres').split(',')
+      const rabbitmq = rabbitMqVersion(values.rabbitmq)
+      if (!(await rowsCommand({ rows: casesOf(values.rows), carriers, rabbitmq, seed, runs }))) process.exitCode = 1
+    } else
+      for (const transport of (values.transport ?? 'amqp,postgres').split(','))
+        if (!(await run(transport))) process.exitCode = 1
   } catch (error) {
     say((error as Error).message)
     process.exitCode = 1

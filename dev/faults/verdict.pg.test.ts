@@ -3,7 +3,10 @@ import { judge, clean } from './rows/verdict.ts'
 import { openWorld } from './rows/world.ts'
 
 test('a history with one of each fault is judged so', async () => {
-  await using world = await openWorld(process.env.DATABASE_URL!, { operations: 4, window: 1 })
+  await using world = await openWorld(
+    { url: process.env.DATABASE_URL!, carrier: { name: 'postgres' } },
+    { operations: 4, window: 1 },
+  )
   const { pool, place } = world
   const effects = (values: string) =>
     pool.query(`insert into "${place.broker}".effects (op, key, number) values ${values}`)

@@ -10,7 +10,13 @@ import { ServerProcess } from './server-process.ts'
 import type { Server, ServerOptions } from './server.ts'
 
 /** A killed process loses nothing without fsync, only a killed machine does: tests keep every promise and run faster. */
-const SETTINGS = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=300', 'fsync=off']
+const SETTINGS = [
+  'listen_addresses=127.0.0.1',
+  'unix_socket_directories=',
+  'max_connections=300',
+  'max_prepared_transactions=10',
+  'fsync=off',
+]
 
 /** PostgreSQL with an empty cluster of its own; the URL is the superuser's. */
 export async function startPostgres({ direct = false }: ServerOptions = {}): Promise<Server> {

@@ -1,27 +1,36 @@
 import { createBus, defineEvent, on, retryPolicy, type Publisher } from '@waybill/core'
-import { createInbox, createOutbox, postgres, startRelay } from '@waybill/outbox-pg'
+import { createInbox, createOutbox, startRelay } from '@waybill/outbox-pg'
 import pg from 'pg'
 import { z } from 'zod'
+import { LEASE_MS, openCarrier, POLL_MS, type CarrierAt } from './carrier.ts'
 import type { Reach } from './failpoint.ts'
 
-/** Where the parts of one run meet. `log` is the outbox's schema, `broker` that of the PostgreSQL that carries. */
+/** Where the parts of one run meet. `log` is the outbox's schema, `broker` that of inbox, effects, and PostgreSQL as carrier. */
 export interface Place {
   readonly url: string
   readonly log: string
   readonly broker: string
+  readonly carrier: CarrierAt
   readonly operations: number
   /** Messages that the relay has on its way at once. */
   readonly window: number
 }
 
 export const KEYS = 5
-const LEASE_MS = 500
-const POLL_MS = 20
 
-export const Placed = defineEvent('order.placed', {
-  schema: z.object({ op: z.string(), key: z.number(), number: z.number() }),
-  orderingKey: ({ key }) => String(key),
-})
+/** The event of one run, on a topic of its own: runs share their broker. */
+export function placedIn({ log }: Pick<Place, 'log'>) {
+  return defineEvent('order.placed', {
+    schema: z.object({ op: z.string(), key: z.number(), number: z.number() }),
+    orderingKey: ({ key }) => String(key),
+    destination: { kind: 'topic', name: `${log}.placed` },
+  })
+}
+
+/** The name of a service of one run. */
+export const serviceIn = ({ log }: Pick<Place, 'log'>, name = 'effects') => `${log}.${name}`
+
+type Order = z.infer<ReturnType<typeof placedIn>['schema']>
 
 function poolOf({ url }: Place, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max })
@@ -33,6 +42,7 @@ function poolOf({ url }: Place, max: number): pg.Pool {
 export async function produce(place: Place, reach: Reach): Promise<void> {
   const { log, operations } = place
   const pool = poolOf(place, 4)
+  const Placed = placedIn(place)
   const outbox = createOutbox({ db: pool, source: '/orders', schema: log, transport: 'carrier' })
   const write = async () => {
     for (let turn = 1; ; turn++) {
@@ -67,7 +77,7 @@ class RolledBack extends Error {}
 /** The relay from the log to the carrier. */
 export function relay(place: Place, reach: Reach): AsyncDisposable {
   const pool = poolOf(place, 6)
-  const inner = postgres({ pool, schema: place.broker })
+  const inner = openCarrier(place.carrier, pool, place.broker)
   const carrier: Publisher & AsyncDisposable = {
     capabilities: inner.capabilities,
     publish(messages, options) {
@@ -98,24 +108,30 @@ export async function consume(place: Place, reach: Reach, name = 'effects', fail
   const { broker } = place
   const pool = poolOf(place, 8)
   const inbox = createInbox({ db: pool, schema: broker })
+  const Placed = placedIn(place)
   const bus = createBus({
-    transport: postgres({ pool, schema: broker, leaseMs: LEASE_MS, pollMs: POLL_MS }),
+    transport: openCarrier(place.carrier, pool, broker),
     source: '/effects',
     retry: retryPolicy({ inProcess: { tries: 20, firstMs: 1, maxMs: 5 } }),
   })
-  const once = inbox.once<z.infer<typeof Placed.schema>>(async ({ op, key, number }, { trx }) => {
+  const once = inbox.once<Order>(async ({ op, key, number }, { trx }) => {
     await trx.query(`insert into "${broker}".effects (op, key, number) values ($1, $2, $3)`, [op, key, number])
     reach('after-effect')
     if (Math.random() < failing) throw new Error('rolled back, as planned')
   })
-  await bus.subscribe(name, [
-    on(Placed, async (data, context) => {
-      reach('before-inbox')
-      const settlement = await once(data, Object.create(context, { service: { value: 'effects' } }))
-      reach('after-inbox')
-      return settlement
-    }),
-  ])
+  await bus.subscribe(
+    serviceIn(place, name),
+    [
+      on(Placed, async (data, context) => {
+        reach('before-inbox')
+        const settlement = await once(data, Object.create(context, { service: { value: 'effects' } }))
+        reach('after-inbox')
+        return settlement
+      }),
+    ],
+    // a group that is new when its instance is killed would begin behind what it never handled
+    place.carrier.name === 'kafka' ? { start: 'earliest' } : {},
+  )
   return {
     async [Symbol.asyncDispose]() {
       await bus[Symbol.asyncDispose]()

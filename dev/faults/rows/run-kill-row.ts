@@ -1,28 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { KillRow } from './kill-rows.ts'
 import { consume, produce, relay } from './parts.ts'
-import { judge, type Verdict } from './verdict.ts'
+import { QUIET_MS, seededRandom, type Shown } from './scenario.ts'
+import { judge } from './verdict.ts'
 import { Victim } from './victim.ts'
-import { openWorld } from './world.ts'
-
-export interface RowRun {
-  readonly row: number
-  readonly seed: number
-  readonly kills: number
-  readonly verdict: Verdict
-}
+import { openWorld, type WorldAt } from './world.ts'
 
 const OPERATIONS = 60
 const KILLS = 2
 const WITHIN_MS = 60_000
-/** What comes late would come within this time: several polls and leases' ends of all parts. */
-const QUIET_MS = 700
 
 /** One seeded run: all parts but one here, that one in a process which is killed and started again. */
-export async function runKillRow(url: string, row: KillRow, seed: number): Promise<RowRun> {
-  await using world = await openWorld(url, { operations: OPERATIONS, window: row.window })
+export async function runKillRow(row: KillRow, { seed, ...at }: WorldAt & { readonly seed: number }): Promise<Shown> {
+  await using world = await openWorld(at, { operations: OPERATIONS, window: row.window })
   const { place, pool } = world
-  const random = randomOf(seed * 1_000 + row.row)
+  const random = seededRandom(seed * 1_000 + row.row)
   const times = Array.from({ length: KILLS }, () => 1 + Math.floor(random() * row.within))
   const victim = new Victim(row, place, times)
   const failed = victim.ended.then(() => new Promise<never>(() => {}))
@@ -32,7 +24,7 @@ export async function runKillRow(url: string, row: KillRow, seed: number): Promi
   } finally {
     await victim.stop().catch(() => {})
   }
-  return { row: row.row, seed, kills: victim.kills, verdict: await judge(pool, place) }
+  return { kills: victim.kills, verdict: await judge(pool, place) }
 
   async function work(): Promise<void> {
     const unharmed = () => {}
@@ -52,16 +44,5 @@ export async function runKillRow(url: string, row: KillRow, seed: number): Promi
       await pause(20)
     }
     await pause(QUIET_MS)
-  }
-}
-
-/** @see https://en.wikipedia.org/wiki/Xorshift */
-function randomOf(seed: number): () => number {
-  let state = (seed * 2_654_435_761) >>> 0 || 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
   }
 }

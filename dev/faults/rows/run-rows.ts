@@ -1,31 +1,54 @@
+import type { CarrierAt, CarrierName } from './carrier.ts'
 import { KILL_ROWS } from './kill-rows.ts'
-import { runKillRow, type RowRun } from './run-kill-row.ts'
-import { runSameId, SAME_ID_ROW } from './same-id.ts'
+import { runKillRow } from './run-kill-row.ts'
+import { CannotRunHere, type Scenario, type Shown } from './scenario.ts'
+import { SCENARIOS } from './scenarios.ts'
 
-/** The rows of the fault matrix that can be run, in their order. */
-export const ROWS: readonly { readonly row: number; readonly what: string }[] = [
-  ...KILL_ROWS,
-  { row: SAME_ID_ROW, what: 'two readers get copies of one id at once, and roll back now and then' },
-].toSorted((left, right) => left.row - right.row)
+/** The rows of the fault matrix that can be run, in their order, and the harder cases by name. */
+export const ROWS: readonly Scenario[] = [
+  ...KILL_ROWS.map((row): Scenario => ({ ...row, quick: true, run: (at) => runKillRow(row, at) })),
+  ...SCENARIOS,
+].toSorted((left, right) => orderOf(left) - orderOf(right))
+
+export interface RowRun extends Omit<Shown, 'verdict'> {
+  readonly row: Scenario
+  readonly seed: number
+  readonly carrier: CarrierName
+  /** `undefined` when it could not be run to its end, for the reason that `note` gives. */
+  readonly verdict: Shown['verdict'] | undefined
+}
 
 export interface RowsOptions {
   readonly url: string
-  readonly rows: readonly number[]
+  readonly carriers: readonly CarrierAt[]
+  readonly rows: readonly (number | string)[]
   readonly seeds: readonly number[]
   /** Runs at once. */
   readonly parallel: number
   onRun(run: RowRun): void
 }
 
-/** Runs each row with each seed. */
-export async function runRows({ url, rows, seeds, parallel, onRun }: RowsOptions): Promise<void> {
-  const runs = seeds.flatMap((seed) => rows.map((row) => ({ row, seed })))
+/** Runs each row with each seed on each carrier. */
+export async function runRows({ url, carriers, rows, seeds, parallel, onRun }: RowsOptions): Promise<void> {
+  const wanted = ROWS.filter(({ row }) => rows.includes(row))
+  const runs = carriers.flatMap((carrier) =>
+    seeds.flatMap((seed) =>
+      wanted.filter((row) => row.carriers?.includes(carrier.name) ?? true).map((row) => ({ row, seed, carrier })),
+    ),
+  )
   const worker = async () => {
     for (let next = runs.shift(); next !== undefined; next = runs.shift()) {
-      const { row, seed } = next
-      const kill = KILL_ROWS.find((known) => known.row === row)
-      onRun(await (kill ? runKillRow(url, kill, seed) : runSameId(url, seed)))
+      const { row, seed, carrier } = next
+      const shown = await row.run({ url, carrier, seed }).catch((error: Error) => ({
+        verdict: undefined,
+        note: `${error instanceof CannotRunHere ? 'cannot run here: ' : ''}${error.message}`,
+      }))
+      onRun({ row, seed, carrier: carrier.name, ...shown })
     }
   }
   await Promise.all(Array.from({ length: parallel }, worker))
+}
+
+function orderOf({ row }: Scenario): number {
+  return typeof row === 'number' ? row : Infinity
 }

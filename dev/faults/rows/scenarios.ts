@@ -1,0 +1,19 @@
+import { backlog } from './backlog.ts'
+import { commitOrder } from './commit-order.ts'
+import { longSnapshot } from './long-snapshot.ts'
+import { longWriter } from './long-writer.ts'
+import { manyRelays } from './many-relays.ts'
+import { sameId } from './same-id.ts'
+import type { Scenario } from './scenario.ts'
+import { zombieRelay } from './zombie-relay.ts'
+
+/** Rows that are more than one kill at one point. */
+export const SCENARIOS: readonly Scenario[] = [
+  sameId,
+  manyRelays,
+  zombieRelay,
+  longWriter,
+  longSnapshot,
+  commitOrder,
+  backlog,
+]
