@@ -62,7 +62,8 @@ export class KafkaPublisher {
   #sending: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #timerAtMs = Infinity
-  #refusedLanes = new Set<string>()
+  /** Keys of which one was refused in this tick, with its error. */
+  #refusedLanes = new Map<string, PublishError>()
   #closed = false
 
   constructor(connection: Connection, topology: Topology, options: ResolvedOptions) {
@@ -73,10 +74,12 @@ export class KafkaPublisher {
 
   publish(messages: readonly WireMessage[], options: CallOptions = {}): Promise<void>[] {
     return messages.map((message) => {
+      let lane: string | undefined
       try {
         const destination = this.#options.routes[message.type]?.(message) ?? message.destination
         const reply = destination.kind === 'reply'
         const need = { topic: topicOf(destination), ...(reply && { create: false }) }
+        if (message.orderingKey !== undefined) lane = laneOf(need.topic, Buffer.from(message.orderingKey))
         const { maxBodyBytes } = this.#options
         if ((message.body?.byteLength ?? 0) > maxBodyBytes) {
           throw new ConfigError(`its body has ${message.body!.byteLength} bytes, maxBodyBytes is ${maxBodyBytes}`)
@@ -85,9 +88,17 @@ export class KafkaPublisher {
         return this.#enqueue(need, record, { ...options, reply, confirm: message.confirm !== false })
       } catch (cause) {
         const text = `message "${message.id}" of type "${message.type}" can not be sent: ${rootOf(cause).message || String(cause)}`
-        return Promise.reject(new PublishError(text, { scope: 'message', retryable: false, cause }))
+        const error = new PublishError(text, { scope: 'message', retryable: false, cause })
+        this.#refuseLane(lane, error)
+        return Promise.reject(error)
       }
     })
+  }
+
+  /** Whoever is refused takes the later ones of its key along until the caller can have seen it. */
+  #refuseLane(lane: string | undefined, error: PublishError): void {
+    if (lane !== undefined) this.#refusedLanes.set(lane, error)
+    this.#schedule()
   }
 
   /** Sends a record as it is, under the same bounds. */
@@ -127,18 +138,17 @@ export class KafkaPublisher {
       return Promise.reject(new ClosedError(`publish to topic "${topic}": the Kafka transport is closed`))
     if (signal?.aborted) return Promise.reject(signal.reason as Error)
     const bytes = sizeOf(record)
-    const lane = record.key === null ? undefined : `${topic}\n${record.key.toString('latin1')}`
+    const lane = record.key === null ? undefined : laneOf(topic, record.key)
+    const refused = lane === undefined ? undefined : this.#refusedLanes.get(lane)
+    if (refused !== undefined) return Promise.reject(behind(topic, refused))
     const { maxPendingMessages, maxPendingBytes } = this.#options
     const full = this.#pendingCount >= maxPendingMessages || this.#pendingBytes + bytes > maxPendingBytes
-    if ((full && this.#pendingCount > 0) || (lane !== undefined && this.#refusedLanes.has(lane))) {
-      // whoever is refused takes the later ones of its key along until the caller can have seen it
-      if (lane !== undefined) this.#refusedLanes.add(lane)
-      this.#schedule()
+    if (full && this.#pendingCount > 0) {
       const bound = `maxPendingMessages (${maxPendingMessages}) or maxPendingBytes (${maxPendingBytes})`
       const text = `publish to topic "${topic}" refused: ${this.#pendingCount} messages wait for the broker: send slower or raise ${bound}`
-      return Promise.reject(
-        new PublishError(text, { ...MAY_NOT_EXIST, cause: new OverloadError(`${bound} is reached`) }),
-      )
+      const error = new PublishError(text, { ...MAY_NOT_EXIST, cause: new OverloadError(`${bound} is reached`) })
+      this.#refuseLane(lane, error)
+      return Promise.reject(error)
     }
     this.#pendingCount += 1
     this.#pendingBytes += bytes
@@ -326,6 +336,11 @@ export class KafkaPublisher {
     if (transport) this.health.set('down', transport[1].message)
     else if (errors.length === 0) this.health.set('up')
   }
+}
+
+/** Where order is kept: one key of one topic. */
+function laneOf(topic: string, key: Buffer): string {
+  return `${topic}\n${key.toString('latin1')}`
 }
 
 function lookUpFault(error: unknown, reply: boolean): PublishFault {

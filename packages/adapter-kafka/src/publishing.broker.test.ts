@@ -142,3 +142,32 @@ test('beyond its bounds it refuses at once, and what is refused was not sent', a
   })
   expect(await stored(topic)).toBe(2)
 })
+
+test('what is refused before it is sent takes the later ones of its key along, and no other', async () => {
+  const topic = await topicOf({ partitions: 1 })
+  await using transport = kafka({ brokers, maxBodyBytes: 100 })
+  const reserved = { ...message(topic, 4, 10, 'b'), headers: { ce_id: 'mine' } }
+  const batch = [
+    message(topic, 0, 10, 'a'),
+    message(topic, 1, 101, 'a'),
+    message(topic, 2, 10, 'a'),
+    message(topic, 3, 10, 'c'),
+    reserved,
+    message(topic, 5, 10, 'b'),
+  ]
+  const results = await Promise.allSettled(transport.publish(batch))
+  expect(results.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'rejected',
+    'fulfilled',
+    'rejected',
+    'rejected',
+  ])
+  const faults = [1, 2, 4, 5].map((place) => publishFault((results[place] as PromiseRejectedResult).reason))
+  const behind = { scope: 'message', retryable: true, mayExist: false }
+  expect(faults).toEqual([{ ...behind, retryable: false }, behind, { ...behind, retryable: false }, behind])
+  expect(await stored(topic)).toBe(2)
+  // what comes once that could be seen goes
+  await Promise.all(transport.publish([message(topic, 2, 10, 'a')]))
+})
