@@ -1,5 +1,5 @@
 import { createBus, defineEvent, on, retryPolicy, type Publisher } from '@waybill/core'
-import { createInbox, createOutbox, startRelay } from '@waybill/outbox-pg'
+import { createInbox, createOutbox, startRelay, type Relay, type RelayOptions } from '@waybill/outbox-pg'
 import pg from 'pg'
 import { z } from 'zod'
 import { LEASE_MS, openCarrier, POLL_MS, type CarrierAt } from './carrier.ts'
@@ -75,7 +75,11 @@ export async function produce(place: Place, reach: Reach): Promise<void> {
 class RolledBack extends Error {}
 
 /** The relay from the log to the carrier. */
-export function relay(place: Place, reach: Reach): AsyncDisposable {
+export function relay(
+  place: Place,
+  reach: Reach,
+  options: Pick<RelayOptions, 'retryMs' | 'onParked'> = {},
+): AsyncDisposable & Pick<Relay, 'parked'> {
   const pool = poolOf(place, 6)
   const inner = openCarrier(place.carrier, pool, place.broker)
   const carrier: Publisher & AsyncDisposable = {
@@ -94,8 +98,10 @@ export function relay(place: Place, reach: Reach): AsyncDisposable {
     leaseMs: LEASE_MS,
     pollMs: POLL_MS,
     transports: { carrier },
+    ...options,
   })
   return {
+    parked: running.parked,
     async [Symbol.asyncDispose]() {
       await running.stop()
       await pool.end()

@@ -3,6 +3,7 @@ import { commitOrder } from './commit-order.ts'
 import { longSnapshot } from './long-snapshot.ts'
 import { longWriter } from './long-writer.ts'
 import { manyRelays } from './many-relays.ts'
+import { refusedRows } from './refused-rows.ts'
 import { sameId } from './same-id.ts'
 import type { Scenario } from './scenario.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -16,4 +17,5 @@ export const SCENARIOS: readonly Scenario[] = [
   longSnapshot,
   commitOrder,
   backlog,
+  refusedRows,
 ]
