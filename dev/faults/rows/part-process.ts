@@ -1,14 +1,14 @@
 // One part of a run in a process of its own, to be killed at its failpoint.
-import { failpoint } from './failpoint.ts'
+import { failpoint, poisonedBy } from './failpoint.ts'
 import { consume, produce, relay, type Place } from './parts.ts'
 
-const { PART, PLACE, POINT, TIMES } = process.env
+const { PART, PLACE, POINT, TIMES, POISON, FOREIGN } = process.env
 const place = JSON.parse(PLACE!) as Place
-const reach = failpoint(POINT!, Number(TIMES))
+const reach = POISON ? poisonedBy(POISON) : failpoint(POINT!, Number(TIMES))
 process.once('disconnect', () => process.exit(0))
 
 if (PART === 'relay') relay(place, reach)
-else if (PART === 'consumer') await consume(place, reach)
+else if (PART === 'consumer') await consume(place, reach, { foreign: FOREIGN === 'yes' })
 else {
   await produce(place, reach)
   process.exit(0)

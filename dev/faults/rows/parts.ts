@@ -109,8 +109,21 @@ export function relay(
   }
 }
 
-/** A service that writes one effect per operation. `name`: of its reader; all names share one inbox. */
-export async function consume(place: Place, reach: Reach, name = 'effects', failing = 0): Promise<AsyncDisposable> {
+export interface ConsumeOptions {
+  /** Of its reader; all names share one inbox. @default 'effects' */
+  readonly name?: string | undefined
+  /** How many of the handler's runs fail, from 0 to 1. @default 0 */
+  readonly failing?: number | undefined
+  /** Takes messages without a type for its own. @default false */
+  readonly foreign?: boolean | undefined
+}
+
+/** A service that writes one effect per operation. */
+export async function consume(
+  place: Place,
+  reach: Reach,
+  { name = 'effects', failing = 0, foreign = false }: ConsumeOptions = {},
+): Promise<AsyncDisposable> {
   const { broker } = place
   const pool = poolOf(place, 8)
   const inbox = createInbox({ db: pool, schema: broker })
@@ -129,14 +142,17 @@ export async function consume(place: Place, reach: Reach, name = 'effects', fail
     serviceIn(place, name),
     [
       on(Placed, async (data, context) => {
-        reach('before-inbox')
+        reach('before-inbox', data.op)
         const settlement = await once(data, Object.create(context, { service: { value: 'effects' } }))
         reach('after-inbox')
         return settlement
       }),
     ],
     // a group that is new when its instance is killed would begin behind what it never handled
-    place.carrier.name === 'kafka' ? { start: 'earliest' } : {},
+    {
+      ...(place.carrier.name === 'kafka' && { start: 'earliest' as const }),
+      ...(foreign && { assume: Placed }),
+    },
   )
   return {
     async [Symbol.asyncDispose]() {

@@ -61,7 +61,7 @@ async function refuse(world: World, onParked: 'block-key' | 'skip') {
       'planned',
     ),
   )
-  return verdictOf(world)
+  return await verdictOf(world)
 }
 
 /** Of each key: an operation, the poison, and another operation behind it. */

@@ -17,7 +17,7 @@ export const sameId: Scenario = {
     await using world = await openWorld(at, { operations: IDS, window: 1 })
     const { place, pool } = world
     await using parts = new AsyncDisposableStack()
-    for (const name of ['one', 'two']) parts.use(await consume(place, () => {}, name, FAILING))
+    for (const name of ['one', 'two']) parts.use(await consume(place, () => {}, { name, failing: FAILING }))
     const bus = parts.use(createBus({ transport: openCarrier(place.carrier, pool, place.broker), source: '/orders' }))
     const Placed = placedIn(place)
     for (let number = 1; number <= IDS; number++) {

@@ -1,8 +1,12 @@
 import { backlog } from './backlog.ts'
+import { badBytes } from './bad-bytes.ts'
 import { commitOrder } from './commit-order.ts'
+import { consumerPoison } from './consumer-poison.ts'
+import { foreign } from './foreign.ts'
 import { longSnapshot } from './long-snapshot.ts'
 import { longWriter } from './long-writer.ts'
 import { manyRelays } from './many-relays.ts'
+import { oversize } from './oversize.ts'
 import { refusedRows } from './refused-rows.ts'
 import { sameId } from './same-id.ts'
 import type { Scenario } from './scenario.ts'
@@ -18,4 +22,8 @@ export const SCENARIOS: readonly Scenario[] = [
   commitOrder,
   backlog,
   refusedRows,
+  consumerPoison,
+  badBytes,
+  oversize,
+  foreign,
 ]

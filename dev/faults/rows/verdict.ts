@@ -16,6 +16,9 @@ export interface Verdict {
   readonly copies: number
 }
 
+/** How ids of messages begin that a row sends beside the operations, to be refused. */
+export const PLANNED = 'planned/'
+
 /** The ledger of committed operations against effects, which have no unique key. */
 export async function judge(pool: pg.Pool, { log, broker }: Place): Promise<Verdict> {
   const { rows } = await pool.query(`
@@ -25,7 +28,8 @@ export async function judge(pool: pg.Pool, { log, broker }: Place): Promise<Verd
       (select count(*)::int from "${log}".orders) as committed,
       (select count(*)::int from "${log}".orders o where not exists (select from firsts where op = o.op)) as lost,
       (select coalesce(sum(times - 1), 0)::int from firsts) as doubled,
-      (select count(*)::int from (select op from firsts union select body_text::json ->> 'op' from "${broker}".outbox) f
+      (select count(*)::int from (select op from firsts union
+          select body_text::json ->> 'op' from "${broker}".outbox where not starts_with(message_id, '${PLANNED}')) f
         where not exists (select from "${log}".orders where op = f.op)) as unexpected,
       (select count(*)::int from followed where before > number) as disordered,
       (select (count(*) - count(distinct message_id))::int from "${broker}".outbox) as copies`)
