@@ -46,3 +46,30 @@ test('parks a message whole, lists by filter, replays in order and removes, disc
   expect(await list()).toEqual([])
   await expect(store.replay([left!.handle])[0]).rejects.toMatchObject({ retryable: false })
 })
+
+test('a foreign message with U+0000 in its names is parked like any other, and its neighbours with it', async () => {
+  await using database = await testDatabase()
+  const store = parkedPg({ pool: database.pool, schema: database.schema })
+  const foreign = {
+    ...message,
+    id: 'm\0',
+    type: '\0',
+    orderingKey: 'a\0b',
+    headers: { x: 'y\0' },
+    attributes: { z: '\0' },
+  }
+  const entries = [message, foreign].map((one) => ({
+    service: 'billing',
+    reason: 'a',
+    attempts: 1,
+    parkedAtMs: 1_700_000_000_000,
+    message: one,
+  }))
+  await Promise.all(store.park(entries))
+  const found = []
+  for await (const { message: one } of store.list()) found.push([one.id, one.type, one.orderingKey, one.headers.x])
+  expect(found).toEqual([
+    ['m-1', 'rental.booked', 'k', undefined],
+    ['m␀', '␀', 'a␀b', 'y\0'],
+  ])
+})

@@ -50,7 +50,7 @@ export function parkedPg(options: ParkedStoreOptions): ParkedStore {
       try {
         for (const { message, service, reason, attempts, parkedAtMs } of messages) {
           const values = [
-            ...toRow(message, undefined),
+            ...toRow(storable(message), undefined),
             service,
             clean(reason),
             attempts,
@@ -131,6 +131,23 @@ function parkedOf(row: (string | null)[]): ParkedMessage {
 }
 
 const clean = (text: string) => text.replaceAll('\0', '')
+
+/** U+0000 in a foreign message's key or name, which no text column takes, becomes its picture: what is not parked blocks its service. */
+function storable(message: WireMessage): WireMessage {
+  const shown = <T extends string | undefined>(text: T) => text?.replaceAll('\0', '␀') as T
+  const { id, type, contentType, orderingKey, correlationId, replyTo, destination } = message
+  const { name, subject } = destination
+  return {
+    ...message,
+    id: shown(id),
+    type: shown(type),
+    contentType: shown(contentType),
+    orderingKey: shown(orderingKey),
+    correlationId: shown(correlationId),
+    replyTo: shown(replyTo),
+    destination: { ...destination, name: shown(name), subject: shown(subject) },
+  }
+}
 
 function notFound(verb: string, handle: string): PublishError {
   return new PublishError(`${verb} of "${handle}": no such parked message, or it was taken care of meanwhile`, {
