@@ -57,10 +57,13 @@ export function write(message: WireMessage, to: Pick<Outgoing, 'exchange' | 'rou
   if (body !== null && body.byteLength > MAX_BODY_BYTES) {
     throw refused(`the body of ${body.byteLength} bytes is over the ${MAX_BODY_BYTES} that RabbitMQ takes`)
   }
-  const headers = userHeaders(message.headers, destination.kind === 'service')
-  headers['cloudEvents:specversion'] = '1.0'
-  headers['cloudEvents:id'] = id
-  headers['cloudEvents:type'] = type
+  // a literal: encoding one without a prototype takes twice as long
+  const headers: Record<string, unknown> = {
+    'cloudEvents:specversion': '1.0',
+    'cloudEvents:id': id,
+    'cloudEvents:type': type,
+  }
+  addUserHeaders(headers, message.headers, destination.kind === 'service')
   for (const name in attributes) headers[`cloudEvents:${name}`] = attributes[name]
   if (message.orderingKey !== undefined) headers['cloudEvents:partitionkey'] = message.orderingKey
   if (message.expiresAtMs !== undefined) {
@@ -85,8 +88,7 @@ export function write(message: WireMessage, to: Pick<Outgoing, 'exchange' | 'rou
   }
 }
 
-function userHeaders(given: WireHeaders, notesAllowed: boolean): Record<string, unknown> {
-  const headers = Object.create(null) as Record<string, unknown>
+function addUserHeaders(headers: Record<string, unknown>, given: WireHeaders, notesAllowed: boolean): void {
   let bytes = 0
   for (const name of Object.keys(given)) {
     const value = given[name]!
@@ -106,7 +108,6 @@ function userHeaders(given: WireHeaders, notesAllowed: boolean): Record<string, 
     }
   }
   if (bytes > MAX_HEADER_BYTES) throw refused(`headers of ${bytes} bytes are over the ${MAX_HEADER_BYTES} allowed`)
-  return headers
 }
 
 // `__proto__` is lost in amqplib's decoder, CC and BCC are addresses to the broker
@@ -252,7 +253,8 @@ function text(value: unknown): string {
 }
 
 function isShort(value: string): boolean {
-  return Buffer.byteLength(value) <= SHORT_BYTES
+  // a character takes at most three bytes
+  return 3 * value.length <= SHORT_BYTES || Buffer.byteLength(value) <= SHORT_BYTES
 }
 
 function short(what: string, value: string): string {
