@@ -3,18 +3,26 @@ import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { say } from '../bootstrap/paths.mjs'
 import '../faults/resolve-sources.ts'
-import { startPostgres } from '../servers/index.ts'
+import { startPostgres, startRabbitMq, type Server } from '../servers/index.ts'
 import type { BenchRow } from '../../bench/row.ts'
 
 const HELP = `npm run bench -- [options]
-  --only   writes, inbox; several with commas    default: all
+  --only   writes, inbox, amqp-publish, amqp-consume, amqp-request, amqp-reconnect;
+           several with commas                  default: all
   --pairs  how often each is repeated           default: 5
   --s      how long one run takes, in seconds   default: 3
-The server of DATABASE_URL, or one of its own.`
+The servers of DATABASE_URL and AMQP_URL, or its own; only those that are needed.`
+
+interface Bench {
+  readonly needs: readonly (keyof typeof SERVERS)[]
+  run(): Promise<BenchRow[]>
+}
+
+const SERVERS = { DATABASE_URL: startPostgres, AMQP_URL: startRabbitMq } as const
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'writes,inbox' },
+    only: { type: 'string' },
     pairs: { type: 'string', default: '5' },
     s: { type: 'string', default: '3' },
     help: { type: 'boolean', default: false },
@@ -24,16 +32,38 @@ const pairs = Number(values.pairs)
 const durationMs = 1_000 * Number(values.s)
 
 // after the hooks that lead to the sources
-const benches: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
-  writes: async () => {
-    const { outboxWrites } = await import('../../bench/outbox-writes.ts')
-    return [...(await outboxWrites(8, pairs, durationMs)), ...(await outboxWrites(16, pairs, durationMs))]
+const benches: Readonly<Record<string, Bench>> = {
+  writes: {
+    needs: ['DATABASE_URL'],
+    run: async () => {
+      const { outboxWrites } = await import('../../bench/outbox-writes.ts')
+      return [...(await outboxWrites(8, pairs, durationMs)), ...(await outboxWrites(16, pairs, durationMs))]
+    },
   },
-  inbox: async () => (await import('../../bench/inbox.ts')).inboxCost(pairs, durationMs),
+  inbox: {
+    needs: ['DATABASE_URL'],
+    run: async () => (await import('../../bench/inbox.ts')).inboxCost(pairs, durationMs),
+  },
+  'amqp-publish': {
+    needs: ['AMQP_URL'],
+    run: async () => (await import('../../bench/amqp-publish.ts')).amqpPublish(pairs, durationMs),
+  },
+  'amqp-consume': {
+    needs: ['AMQP_URL'],
+    run: async () => (await import('../../bench/amqp-consume.ts')).amqpConsume(pairs),
+  },
+  'amqp-request': {
+    needs: ['AMQP_URL'],
+    run: async () => (await import('../../bench/amqp-request.ts')).amqpRequest(pairs, durationMs),
+  },
+  'amqp-reconnect': {
+    needs: [],
+    run: async () => (await import('../../bench/amqp-reconnect.ts')).amqpReconnect(pairs),
+  },
 }
 
 async function run(): Promise<void> {
-  const names = values.only.split(',')
+  const names = values.only?.split(',') ?? Object.keys(benches)
   for (const name of names) {
     if (!Object.hasOwn(benches, name))
       throw new Error(`--only ${name}: it is one of ${Object.keys(benches).join(', ')}`)
@@ -41,13 +71,17 @@ async function run(): Promise<void> {
   if (!(Number.isSafeInteger(pairs) && pairs >= 1))
     throw new Error(`--pairs ${values.pairs}: give a whole number from 1`)
   if (!(durationMs > 0)) throw new Error(`--s ${values.s}: give seconds above 0`)
-  await using own = process.env.DATABASE_URL ? undefined : await startPostgres({ direct: true })
-  if (own !== undefined) process.env.DATABASE_URL = own.url
+  await using own = new AsyncDisposableStack()
+  for (const variable of new Set(names.flatMap((name) => benches[name]!.needs))) {
+    if (process.env[variable]) continue
+    const server: Server = own.use(await SERVERS[variable]({ direct: true }))
+    process.env[variable] = server.url
+  }
   const { tableOf } = await import('../../bench/row.ts')
   const rows: BenchRow[] = []
   for (const name of names) {
     say(`${name}, load ${loadavg()[0]!.toFixed(1)}`)
-    rows.push(...(await benches[name]!()))
+    rows.push(...(await benches[name]!.run()))
   }
   console.log(tableOf(rows))
 }
