@@ -22,7 +22,7 @@ export interface AmqpChannel {
   ): Promise<{ readonly consumerTag: string }>
   cancel(consumerTag: string): Promise<unknown>
   get(queue: string): Promise<AmqpMessage | false>
-  ack(message: AmqpMessage): void
+  ack(message: AmqpMessage, allUpTo?: boolean): void
   nack(message: AmqpMessage, allUpTo: boolean, requeue: boolean): void
   close(): Promise<void>
 }

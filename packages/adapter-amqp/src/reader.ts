@@ -1,98 +1,10 @@
 import { ConfigError, ConnectionError, sleep } from '@waybill/core'
 import type { SubscribeOptions } from '@waybill/core'
-import type { AmqpChannel, AmqpMessage } from './client.ts'
+import type { AmqpMessage } from './client.ts'
 import type { Link, Session } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
+import { Tap } from './tap.ts'
 import type { QueuePlan, TopologyRoom } from './topology.ts'
-
-/**
- * How long the last acks have to reach a quorum queue. The broker's channel sends 32 settlements ahead and keeps the
- * others until those are applied; a channel that closes forgets what it kept, and the messages come again.
- * @see https://github.com/rabbitmq/rabbitmq-server/blob/v4.0.5/deps/rabbit/src/rabbit_fifo_client.erl (`soft_limit`)
- */
-const ACKS_ARRIVE_MS = 200
-
-/**
- * One life of a consuming channel. Delivery tags belong to it alone: what came through it is settled on it, or not at
- * all once it has ended.
- */
-export class Tap {
-  readonly queue: string
-  readonly channel: AmqpChannel
-  /** Delivered by the broker, not yet handed on; oldest first. */
-  readonly buffer: AmqpMessage[] = []
-  readonly recalled = new AbortController()
-  readonly lost = new AbortController()
-  /** Handed on and not settled. */
-  open = 0
-  /** Something was released in ordered mode: no more is handed on, and all goes back in order. */
-  recalling = false
-  consumerTag: string | undefined
-  /** Where a pause has brought it; not reading from the broker unless `none`. */
-  pause: 'none' | 'cancelling' | 'cancelled' = 'none'
-  readonly ended: Promise<Error>
-  readonly #ports: ResolvedOptions['ports']
-  #lastAckMs = Number.NEGATIVE_INFINITY
-  #end: (reason: Error) => void = () => {}
-
-  constructor(queue: string, channel: AmqpChannel, ports: ResolvedOptions['ports']) {
-    this.queue = queue
-    this.channel = channel
-    this.#ports = ports
-    this.ended = new Promise((resolve) => (this.#end = resolve))
-  }
-
-  get live(): boolean {
-    return !this.lost.signal.aborted
-  }
-
-  recall(): void {
-    this.recalling = true
-    this.recalled.abort()
-  }
-
-  ack(raw: AmqpMessage): void {
-    this.#settle(() => this.channel.ack(raw))
-    this.#lastAckMs = this.#ports.clock.nowMs()
-  }
-
-  giveBack(raw: AmqpMessage): void {
-    this.#settle(() => this.channel.nack(raw, false, true))
-  }
-
-  giveBackBuffer(): void {
-    for (const raw of this.buffer.splice(0)) this.giveBack(raw)
-  }
-
-  /** Closes the channel; what is not settled returns to the queue, in order. */
-  end(reason: Error): void {
-    if (!this.live) return
-    this.buffer.length = 0
-    this.recalled.abort(reason)
-    this.lost.abort(reason)
-    this.#end(reason)
-  }
-
-  /** Closes the channel once its acks are sure to have arrived, unless it is gone already. */
-  async close(gone: boolean): Promise<void> {
-    const { clock, timers } = this.#ports
-    const waitMs = Math.min(ACKS_ARRIVE_MS, this.#lastAckMs + ACKS_ARRIVE_MS - clock.nowMs())
-    if (waitMs > 0 && !gone) await sleep(timers, waitMs)
-    const late = new AbortController()
-    const closing = (async () => this.channel.close())().catch(() => {})
-    await Promise.race([closing, sleep(timers, 2_000, late.signal).catch(() => {})])
-    late.abort()
-  }
-
-  #settle(send: () => void): void {
-    if (!this.live) return
-    try {
-      send()
-    } catch (error) {
-      this.end(error as Error) // closed under us; amqplib throws at once
-    }
-  }
-}
 
 interface ReaderOwner {
   onMessage(tap: Tap, raw: AmqpMessage): void
@@ -158,7 +70,10 @@ export class QueueReader {
   async consume(tap: Tap): Promise<void> {
     const { consumerTag } = await tap.channel.consume(tap.queue, (raw) => {
       if (raw === null) tap.end(new ConnectionError(`the broker ended reading of queue "${tap.queue}": deleted?`))
-      else if (tap.live) this.#owner.onMessage(tap, raw)
+      else if (tap.live) {
+        tap.took(raw)
+        this.#owner.onMessage(tap, raw)
+      }
     })
     tap.consumerTag = consumerTag
   }
@@ -205,7 +120,8 @@ export class QueueReader {
     const { mode, maxOpen } = this.#subscription
     await this.#topology.declarePlan(session, mode, this.plan)
     const channel = await session.connection.createChannel()
-    const tap = new Tap(this.plan.queue, channel, this.#options.ports)
+    const prefetch = Math.min(this.#options.prefetch ?? maxOpen, maxOpen, 65_535)
+    const tap = new Tap(this.plan.queue, channel, prefetch, this.#options.ports)
     let fault: Error | undefined
     channel.on('error', (error: Error) => (fault = error))
     channel.on('handler-error', (error: Error) => (fault = error))
@@ -217,7 +133,7 @@ export class QueueReader {
     if (this.#stopping.signal.aborted) tap.end(this.#stopping.signal.reason as Error)
     this.#tap = tap
     try {
-      await channel.prefetch(Math.min(this.#options.prefetch ?? maxOpen, maxOpen, 65_535))
+      await channel.prefetch(prefetch)
       await this.#owner.whenReading()
       if (tap.live) await this.#owner.onReading(tap)
       if (tap.live) await this.consume(tap)

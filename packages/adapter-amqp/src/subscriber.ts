@@ -4,9 +4,11 @@ import type { AmqpMessage } from './client.ts'
 import type { Link } from './connection.ts'
 import { Copier } from './copier.ts'
 import { crashesOf, isSuspect } from './crashes.ts'
+import { Deadlines } from './deadlines.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ConfirmPublisher } from './publisher.ts'
-import { QueueReader, type Tap } from './reader.ts'
+import { QueueReader } from './reader.ts'
+import type { Tap } from './tap.ts'
 import type { TopologyRoom } from './topology.ts'
 import { attemptOf, read } from './wire.ts'
 
@@ -40,6 +42,7 @@ export class AmqpSubscription implements Subscription {
   readonly #deliver: Deliver
   readonly #readers: readonly QueueReader[]
   readonly #copier: Copier
+  readonly #holds: Deadlines<{ readonly tap: Tap }>
   /** Aborts when what is still open has to be given up. */
   readonly #giveUp = new AbortController()
   #open = 0
@@ -64,6 +67,9 @@ export class AmqpSubscription implements Subscription {
     this.#rooms = rooms
     this.#subscription = subscription
     this.#deliver = deliver
+    this.#holds = new Deadlines(rooms.options.ports.timers, ({ tap }, maxHoldMs) => {
+      tap.end(new TimeoutError(`a delivery of "${this.service}" was open for ${maxHoldMs} ms (maxHoldMs)`))
+    })
     this.#copier = new Copier(this.service, rooms, this.#giveUp.signal)
     this.ended = new Promise((resolve) => (this.#end = resolve))
     const { link, options, topology } = rooms
@@ -158,6 +164,7 @@ export class AmqpSubscription implements Subscription {
     }
     this.#giveUp.abort()
     await Promise.all(this.#readers.map((reader) => reader.stop()))
+    this.#holds.clear()
   }
 
   /** Takes no more from the broker and gives back what was not begun. */
@@ -261,10 +268,13 @@ export class AmqpSubscription implements Subscription {
       while (tap.live && !this.#stopped && !this.#paused) {
         const raw = await tap.channel.get(queue)
         if (raw === false) break
+        tap.took(raw)
         this.#rooms.options.logger.warn({ service: this.service, queue }, 'message opened alone')
         this.#open++
         this.#openBytes += raw.content.length
         await this.#handle(tap, raw, true)
+        // the next one may end the process
+        tap.flush()
       }
     } catch (error) {
       tap.end(error as Error)
@@ -281,6 +291,7 @@ export class AmqpSubscription implements Subscription {
   async #settleFirst(tap: Tap, messages: readonly AmqpMessage[]): Promise<void> {
     try {
       for (const raw of messages) tap.ack(raw)
+      tap.flush()
       if (tap.live) await tap.channel.prefetch(Math.min(this.#subscription.maxOpen, 65_535))
     } catch (error) {
       tap.end(error as Error)
@@ -299,10 +310,8 @@ export class AmqpSubscription implements Subscription {
 
   async #handle(tap: Tap, raw: AmqpMessage, suspect = false): Promise<void> {
     tap.open++
-    const { options } = this.#rooms
-    const cancelHold = options.ports.timers.schedule(() => {
-      tap.end(new TimeoutError(`a delivery of "${this.service}" was open for ${options.maxHoldMs} ms (maxHoldMs)`))
-    }, options.maxHoldMs)
+    const held = { tap }
+    const holds = this.#holds.add(held, this.#rooms.options.maxHoldMs)
     try {
       const settlement = await this.#ask(tap, raw, suspect ? crashesOf(raw) : undefined)
       // what is given back is counted as if it had ended its process
@@ -312,7 +321,7 @@ export class AmqpSubscription implements Subscription {
       // nothing in here should throw; if it does, the channel gives the message back
       tap.end(error as Error)
     } finally {
-      cancelHold()
+      holds.delete(held)
       tap.open--
       this.#leave(tap, raw)
       if (tap.recalling && tap.open === 0) tap.end(recall())

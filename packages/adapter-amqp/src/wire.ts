@@ -39,7 +39,8 @@ export const MAX_BODY_BYTES = 16 * 1024 * 1024
 /** amqplib encodes all headers in 64 KiB; the rest is left for attributes and for the notes of a later dead letter. */
 export const MAX_HEADER_BYTES = 48 * 1024
 
-const ATTRIBUTE = /^cloudEvents[:_]/
+const ATTRIBUTE = 'cloudEvents'
+const SEPARATORS: ReadonlySet<string | undefined> = new Set([':', '_'])
 const RESERVED =
   /^(?:ce[_-]|cloudevents[:_]|waybill-|x-death|x-delivery-count|x-acquired-count|x-first-death|x-last-death)/i
 const OF_THE_BROKER = /^(?:x-death$|x-delivery-count$|x-acquired-count$|x-first-death-|x-last-death-|CC$|BCC$)/
@@ -133,8 +134,8 @@ export function read(raw: AmqpMessage, context: ReadContext = {}): WireMessage {
   for (const name of Object.keys(given)) {
     const value = given[name]
     if (value === null || value === undefined) continue
-    if (ATTRIBUTE.test(name)) {
-      const attribute = name.slice(12)
+    if (name.startsWith(ATTRIBUTE) && SEPARATORS.has(name[ATTRIBUTE.length])) {
+      const attribute = name.slice(ATTRIBUTE.length + 1)
       if (NATIVE_ATTRIBUTES.has(attribute)) native[attribute] = text(value)
       else attributes[attribute] = text(value)
     } else if (name === OWN.null) tombstone = content.byteLength === 0

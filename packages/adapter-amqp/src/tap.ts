@@ -1,0 +1,102 @@
+import { sleep } from '@waybill/core'
+import { AckBatch } from './ack-batch.ts'
+import type { AmqpChannel, AmqpMessage } from './client.ts'
+import type { ResolvedOptions } from './options.ts'
+
+/**
+ * How long the last acks have to reach a quorum queue. The broker's channel sends 32 settlements ahead and keeps the
+ * others until those are applied; a channel that closes forgets what it kept, and the messages come again.
+ * @see https://github.com/rabbitmq/rabbitmq-server/blob/v4.0.5/deps/rabbit/src/rabbit_fifo_client.erl (`soft_limit`)
+ */
+const ACKS_ARRIVE_MS = 200
+
+/**
+ * One life of a consuming channel. Delivery tags belong to it alone: what came through it is settled on it, or not at
+ * all once it has ended.
+ */
+export class Tap {
+  readonly queue: string
+  readonly channel: AmqpChannel
+  /** Delivered by the broker, not yet handed on; oldest first. */
+  readonly buffer: AmqpMessage[] = []
+  readonly recalled = new AbortController()
+  readonly lost = new AbortController()
+  /** Handed on and not settled. */
+  open = 0
+  /** Something was released in ordered mode: no more is handed on, and all goes back in order. */
+  recalling = false
+  consumerTag: string | undefined
+  /** Where a pause has brought it; not reading from the broker unless `none`. */
+  pause: 'none' | 'cancelling' | 'cancelled' = 'none'
+  readonly ended: Promise<Error>
+  readonly #ports: ResolvedOptions['ports']
+  readonly #acks: AckBatch
+  #end: (reason: Error) => void = () => {}
+
+  constructor(queue: string, channel: AmqpChannel, prefetch: number, ports: ResolvedOptions['ports']) {
+    this.queue = queue
+    this.channel = channel
+    this.#ports = ports
+    this.#acks = new AckBatch(channel, prefetch, ports, (error) => this.end(error))
+    this.ended = new Promise((resolve) => (this.#end = resolve))
+  }
+
+  get live(): boolean {
+    return !this.lost.signal.aborted
+  }
+
+  recall(): void {
+    this.recalling = true
+    this.recalled.abort()
+  }
+
+  /** Each message that comes through the channel, before anything else is done with it. */
+  took(raw: AmqpMessage): void {
+    this.#acks.took(raw)
+  }
+
+  /** Reaches the broker within milliseconds; see `flush`. */
+  ack(raw: AmqpMessage): void {
+    if (this.live) this.#acks.add(raw)
+  }
+
+  /** Sends the acks that wait for company. */
+  flush(): void {
+    if (this.live) this.#acks.flush()
+  }
+
+  giveBack(raw: AmqpMessage): void {
+    if (!this.live) return
+    this.#acks.drop(raw)
+    try {
+      this.channel.nack(raw, false, true)
+    } catch (error) {
+      this.end(error as Error) // closed under us; amqplib throws at once
+    }
+  }
+
+  giveBackBuffer(): void {
+    for (const raw of this.buffer.splice(0)) this.giveBack(raw)
+  }
+
+  /** Closes the channel; what is not settled returns to the queue, in order. */
+  end(reason: Error): void {
+    if (!this.live) return
+    this.#acks.end()
+    this.buffer.length = 0
+    this.recalled.abort(reason)
+    this.lost.abort(reason)
+    this.#end(reason)
+  }
+
+  /** Closes the channel once its acks are sure to have arrived, unless it is gone already. */
+  async close(gone: boolean): Promise<void> {
+    const { clock, timers } = this.#ports
+    const waitMs = Math.min(ACKS_ARRIVE_MS, this.#acks.lastSentMs + ACKS_ARRIVE_MS - clock.nowMs())
+    if (waitMs > 0 && !gone) await sleep(timers, waitMs)
+    const late = new AbortController()
+    const closing = (async () => this.channel.close())().catch(() => {})
+    await Promise.race([closing, sleep(timers, 2_000, late.signal).catch(() => {})])
+    late.abort()
+  }
+}
