@@ -1,5 +1,6 @@
 // One request after another over RabbitMQ: amqplib with a reply queue of its own, with direct reply-to, and the bus.
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { ConsumeMessage } from 'amqplib'
 import { amqp } from '@waybill/adapter-amqp'
 import { createBus, defineRequest, respond } from '@waybill/core'
 import { amqpUrl, fullProperties, rawClient, rawPublish, type RawClient } from './amqp-raw.ts'
@@ -18,13 +19,15 @@ export async function amqpRequest(pairs: number, durationMs: number): Promise<Be
   const queue = `bench.${randomBytes(6).toString('hex')}`
   await using responder = await rawClient()
   await responder.channel.assertQueue(queue, { durable: true, arguments: { 'x-queue-type': 'quorum' } })
-  await responder.channel.consume(queue, async (message) => {
-    const { replyTo, correlationId } = message!.properties as { replyTo: string; correlationId: string }
-    const body = Buffer.from(JSON.stringify(JSON.parse(message!.content.toString())))
+  const answer = async (message: ConsumeMessage | null) => {
+    if (message === null) return // its queue is deleted in the end
+    const { replyTo, correlationId } = message.properties as { replyTo: string; correlationId: string }
+    const body = Buffer.from(JSON.stringify(JSON.parse(message.content.toString())))
     const properties = { ...fullProperties('bench.ask'), persistent: false, correlationId }
     await rawPublish(responder.channel, replyTo, body, properties)
-    responder.channel.ack(message!)
-  })
+    responder.channel.ack(message)
+  }
+  await responder.channel.consume(queue, (message) => void answer(message))
 
   const Ask = defineRequest(`${queue}.bus`, { schema: anything<typeof data>(), reply: anything<typeof data>() })
   await using answering = createBus({ transport: amqp({ url: amqpUrl() }), source: '/bench' })
