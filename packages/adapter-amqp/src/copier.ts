@@ -52,6 +52,7 @@ export class Copier {
         await publisher.copy(outgoing, destination, needs)
         this.#problem = undefined
         tap.ack(raw)
+        tap.flush() // until then there are two of it
         return
       } catch (error) {
         if (needs !== undefined) publisher.forget(needs.key)
