@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createBus, defineRequest, respond, systemPorts, uuidv7, type Transport, type WireMessage } from '@waybill/core'
 import { memory } from '@waybill/core/memory'
+import { anything, textOf } from './payload.ts'
 
 const REQUESTS = Number(process.argv[2] ?? 100_000)
 const PAIRS = Number(process.argv[3] ?? 5)
@@ -11,13 +12,10 @@ const IN_FLIGHT = 1_000
 const TIMEOUT_MS = 30_000
 const ANSWER_MS = 500
 const ROUNDS = 8
-const DATA = { text: 'x'.repeat(180) }
+const PROBES = 20_000
+const DATA = textOf(191)
 
-/** A schema that says yes, for the cost of the core without one. */
-const anything = {
-  '~standard': { version: 1, vendor: 'bench', validate: (value: unknown) => ({ value: value as typeof DATA }) },
-} as const
-const Ask = defineRequest('bench.ask', { schema: anything, reply: anything })
+const Ask = defineRequest('bench.ask', { schema: anything<typeof DATA>(), reply: anything<typeof DATA>() })
 
 type Ask = () => Promise<unknown>
 
@@ -60,6 +58,51 @@ async function pacedP99(ask: Ask): Promise<number> {
   return beyondMs.sort((left, right) => left - right)[Math.floor(0.99 * (beyondMs.length - 1))]!
 }
 
+/** How long 99 of 100 requests take, asked one at a time beside a thousand that wait all the while. */
+async function besideWaitingP99(ask: Ask, gate: Gate): Promise<number> {
+  gate.close()
+  const waiting = Array.from({ length: IN_FLIGHT }, () => ask())
+  await gate.holds()
+  const tookMs: number[] = []
+  for (let probe = 0; probe < PROBES * 2; probe++) {
+    const startedMs = performance.now()
+    await ask()
+    // the first half warms up
+    if (probe >= PROBES) tookMs.push(performance.now() - startedMs)
+  }
+  gate.open()
+  await Promise.all(waiting)
+  return tookMs.sort((left, right) => left - right)[Math.floor(0.99 * (PROBES - 1))]!
+}
+
+/** Holds the first thousand answers after it was closed, until it is opened. */
+class Gate {
+  #held: (() => void)[] | undefined
+  #full: () => void = () => {}
+
+  close(): void {
+    this.#held = []
+  }
+
+  pass(): Promise<void> | undefined {
+    if (this.#held === undefined || this.#held.length === IN_FLIGHT) return undefined
+    const passed = new Promise<void>((resolve) => this.#held!.push(resolve))
+    if (this.#held.length === IN_FLIGHT) this.#full()
+    return passed
+  }
+
+  /** Resolves once it holds them all. */
+  holds(): Promise<void> {
+    return new Promise((resolve) => (this.#full = resolve))
+  }
+
+  open(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const resolve of held) resolve()
+  }
+}
+
 async function measure(ask: Ask): Promise<Figure> {
   await flood(ask, IN_FLIGHT * 5)
   const startedMs = performance.now()
@@ -72,7 +115,7 @@ async function measure(ask: Ask): Promise<Figure> {
 }
 
 /** The least that a round trip takes: a message there, one back, matched by an id, with the same bytes. */
-async function bareRoundTrip(answerMs = 0): Promise<{ ask: Ask; transport: Transport }> {
+async function bareRoundTrip(answerMs = 0, gate = new Gate()): Promise<{ ask: Ask; transport: Transport }> {
   const transport = memory()
   const waiting = new Map<string, () => void>()
   const replies = await transport.openReplies!(
@@ -97,6 +140,8 @@ async function bareRoundTrip(answerMs = 0): Promise<{ ask: Ask; transport: Trans
   const options = { service: 'bench', sources, mode: 'compete', ackBefore: false, start: 'latest' } as const
   await transport.subscribe({ ...options, maxOpen: 4_000, maxOpenBytes: Infinity }, async ({ message: request }) => {
     if (answerMs > 0) await delay(answerMs)
+    const held = gate.pass()
+    if (held !== undefined) await held
     const destination = { kind: 'reply', name: request.replyTo! } as const
     await transport.publish([message({ destination, correlationId: request.correlationId })])[0]
     return { outcome: 'ack' }
@@ -110,10 +155,11 @@ async function bareRoundTrip(answerMs = 0): Promise<{ ask: Ask; transport: Trans
   return { ask, transport }
 }
 
-async function overBus(answerMs = 0) {
+async function overBus(answerMs = 0, gate = new Gate()) {
   const bus = createBus({ transport: memory(), source: '/bench' })
-  await bus.subscribe('bench', [respond(Ask, answerMs > 0 ? (data) => delay(answerMs, data) : (data) => data)], {
-    concurrency: IN_FLIGHT,
+  const answer = (data: typeof DATA) => gate.pass()?.then(() => data) ?? data
+  await bus.subscribe('bench', [respond(Ask, answerMs > 0 ? (data) => delay(answerMs, data) : answer)], {
+    concurrency: IN_FLIGHT + 1,
   })
   return { ask: () => bus.request(Ask, DATA, { timeoutMs: TIMEOUT_MS }), bus }
 }
@@ -139,9 +185,28 @@ for (const way of ['bare', 'bus'] as const) {
 const perRequest = figures.map(({ bare, bus }) => bus.cpuMicros - bare.cpuMicros)
 console.log(`core's own: ${shown(perRequest, 1)} µs of CPU a request, there and back`)
 
+type PerWay = Record<'bare' | 'bus', number[]>
+const p99s = ({ bare, bus }: PerWay) => {
+  const apart = bus.map((p99Ms, pair) => p99Ms - bare[pair]!)
+  return `bare ${shown(bare, 2)} ms, bus ${shown(bus, 2)} ms, apart ${shown(apart, 2)} ms`
+}
+
+// what the map of a thousand waiting requests costs the next one
+const beside: PerWay = { bare: [], bus: [] }
+for (let pair = 0; pair < PAIRS; pair++) {
+  const gate = new Gate()
+  const { ask, transport } = await bareRoundTrip(0, gate)
+  beside.bare.push(await besideWaitingP99(ask, gate))
+  await transport[Symbol.asyncDispose]()
+  const through = await overBus(0, gate)
+  beside.bus.push(await besideWaitingP99(through.ask, gate))
+  await through.bus.stop()
+}
+console.log(`one more beside ${IN_FLIGHT} that wait, p99: ${p99s(beside)}`)
+
 // with answers that take their time a thousand are in flight and nobody queues for the processor: what is more than that
 // time is the core's own, and the timer's
-const paced: Record<'bare' | 'bus', number[]> = { bare: [], bus: [] }
+const paced: PerWay = { bare: [], bus: [] }
 for (let pair = 0; pair < PAIRS; pair++) {
   const { ask, transport } = await bareRoundTrip(ANSWER_MS)
   paced.bare.push(await pacedP99(ask))
@@ -150,11 +215,7 @@ for (let pair = 0; pair < PAIRS; pair++) {
   paced.bus.push(await pacedP99(through.ask))
   await through.bus.stop()
 }
-const apart = paced.bus.map((p99Ms, pair) => p99Ms - paced.bare[pair]!)
-const both = `bare ${shown(paced.bare, 2)} ms, bus ${shown(paced.bus, 2)} ms`
-console.log(
-  `${IN_FLIGHT} in flight, answers take ${ANSWER_MS} ms, p99 beyond that: ${both}, apart ${shown(apart, 2)} ms`,
-)
+console.log(`${IN_FLIGHT} in flight, answers take ${ANSWER_MS} ms, p99 beyond that: ${p99s(paced)}`)
 
 const { ask, bus } = await overBus()
 await flood(ask, IN_FLIGHT * 20)
