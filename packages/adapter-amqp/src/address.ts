@@ -2,6 +2,7 @@ import { PublishError } from '@waybill/core'
 import type { Destination, WireMessage } from '@waybill/core'
 import { checkName } from './options.ts'
 import type { ResolvedOptions } from './options.ts'
+import { slotKey, slotOf } from './shards.ts'
 import type { TopologyRoom } from './topology.ts'
 import { refused, write } from './wire.ts'
 import type { Outgoing } from './wire.ts'
@@ -29,12 +30,17 @@ export function address(message: WireMessage, options: ResolvedOptions, topology
   if (kind === 'topic') {
     const routingKey = destination.subject ?? message.type
     const mandatory = watched && message.mustRoute === true
-    return { destination, outgoing: write(message, { exchange: name, routingKey, mandatory }) }
+    const outgoing = write(message, { exchange: name, routingKey, mandatory })
+    const { orderingKey } = message
+    // a second key: the broker takes it off again, and only an exchange in front of shards looks at it
+    if (orderingKey !== undefined) outgoing.properties.BCC = [slotKey(slotOf(orderingKey))]
+    return { destination, outgoing }
   }
   if (kind === 'reply' && !options.replyPrefixes.some((prefix) => name.startsWith(prefix))) {
     // a made-up direct reply-to address lets a stranger close our connection on RabbitMQ before 4.3
     throw refused(`"${name}" is no reply address of this kind: add its prefix to replyPrefixes if you trust it`)
   }
-  const queue = kind === 'service' ? topology.serviceQueue(name) : name
+  const home = kind === 'service' ? topology.serviceQueue(name) : name
+  const queue = topology.queueFor(home, message.orderingKey)
   return { destination, outgoing: write(message, { exchange: '', routingKey: queue, mandatory: watched }) }
 }

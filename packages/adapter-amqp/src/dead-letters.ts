@@ -60,7 +60,7 @@ export class DeadLetters implements Parked {
     return this.#each(handles, options, async (service, settled, raw) => {
       const outgoing = {
         exchange: '',
-        routingKey: this.#topology.serviceQueue(service),
+        routingKey: this.#topology.queueFor(this.#topology.serviceQueue(service), read(raw).orderingKey),
         content: raw.content,
         mandatory: true,
         properties: withoutNotes(copyProperties(raw, {})),

@@ -1,3 +1,4 @@
 export { amqp } from './transport.ts'
+export { moveShards, type MoveProgress, type ShardMove } from './move-shards.ts'
 export { AMQP_DEFAULTS, type AmqpOptions, type AmqpTlsOptions } from './options.ts'
 export type { AmqpChannel, AmqpConfirmChannel, AmqpConnection, AmqpMessage, AmqpProperties } from './client.ts'

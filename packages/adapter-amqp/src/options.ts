@@ -2,6 +2,7 @@ import type { SecureContextOptions } from 'node:tls'
 import { ConfigError, guardedLogger, systemPorts } from '@waybill/core'
 import type { Destination, Logger, Ports, WireMessage } from '@waybill/core'
 import type { AmqpConnection } from './client.ts'
+import { SLOTS } from './shards.ts'
 
 /** Options of `amqp`. One of `url`, `urls` and `connection` is needed; the rest has safe defaults. */
 export interface AmqpOptions {
@@ -22,6 +23,14 @@ export interface AmqpOptions {
   readonly routes?: Readonly<Record<string, (message: WireMessage) => Destination>> | undefined
   /** The queue of a service, by service name. @default the service's name */
   readonly queues?: Readonly<Record<string, string>> | undefined
+  /**
+   * Into how many queues, each with a single active consumer, the queue of an ordered service is divided by a hash of
+   * the ordering key, so that as many instances work side by side; by name of the queue. Whoever sends keyed messages
+   * straight to that queue gives the same number. 1 to 60.
+   * @default 1
+   * @see docs/decisions/0202
+   */
+  readonly shards?: Readonly<Record<string, number>> | undefined
   /** Messages that the broker may hand over ahead of time, per queue. @default the subscription's window */
   readonly prefetch?: number | undefined
   /**
@@ -123,6 +132,7 @@ export function resolveOptions(options: AmqpOptions): ResolvedOptions {
     keyOrder: oneOf('keyOrder', options.keyOrder ?? AMQP_DEFAULTS.keyOrder, ['strict', 'pipelined']),
     routes: Object.freeze({ ...options.routes }),
     queues: Object.freeze({ ...options.queues }),
+    shards: Object.freeze({ ...options.shards }),
     prefetch: options.prefetch === undefined ? undefined : within('prefetch', options.prefetch, 1, 65_535),
     confirmTimeoutMs: milliseconds('confirmTimeoutMs', options.confirmTimeoutMs ?? AMQP_DEFAULTS.confirmTimeoutMs),
     heartbeatMs: within('heartbeatMs', options.heartbeatMs ?? AMQP_DEFAULTS.heartbeatMs, 1_000, 600_000),
@@ -154,6 +164,7 @@ export function resolveOptions(options: AmqpOptions): ResolvedOptions {
     throw new ConfigError('replyPrefixes holds an empty text, which would let replies go to any queue')
   }
   for (const name of Object.values(resolved.queues)) checkName('queues', name)
+  for (const [name, count] of Object.entries(resolved.shards)) within(`shards["${name}"]`, count, 1, SLOTS)
   return Object.freeze(resolved)
 }
 

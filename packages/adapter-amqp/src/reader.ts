@@ -4,7 +4,8 @@ import type { AmqpMessage } from './client.ts'
 import type { Link, Session } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Tap } from './tap.ts'
-import type { QueuePlan, TopologyRoom } from './topology.ts'
+import type { QueuePlan } from './queue-plan.ts'
+import type { TopologyRoom } from './topology.ts'
 
 interface ReaderOwner {
   onMessage(tap: Tap, raw: AmqpMessage): void
@@ -81,6 +82,15 @@ export class QueueReader {
   /** Keeps its channel for what is open, and opens no other. */
   retire(): void {
     this.#retired = true
+  }
+
+  /** Hands on no more; ends once what is open is settled, and gives the rest back in order. */
+  async leave(): Promise<void> {
+    this.#retired = true
+    const tap = this.#tap
+    if (tap === undefined) this.#stopping.abort(new ConnectionError('left'))
+    else tap.recall()
+    await this.#running
   }
 
   async stop(): Promise<void> {

@@ -3,14 +3,19 @@ import type { Capabilities, Delivery, Settlement, SubscribeOptions, Subscription
 import type { AmqpMessage } from './client.ts'
 import type { Link } from './connection.ts'
 import { Copier } from './copier.ts'
-import { crashesOf, isSuspect } from './crashes.ts'
+import { crashesOf } from './crashes.ts'
 import { Deadlines } from './deadlines.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ConfirmPublisher } from './publisher.ts'
 import { QueueReader } from './reader.ts'
+import { ShardClaims } from './shard-claims.ts'
+import type { ShardSet } from './shards.ts'
+import { Suspects } from './suspects.ts'
 import type { Tap } from './tap.ts'
+import type { QueuePlan } from './queue-plan.ts'
 import type { TopologyRoom } from './topology.ts'
 import { attemptOf, read } from './wire.ts'
+import type { ReadContext } from './wire.ts'
 
 /** What a subscription shares with its transport. */
 export interface SubscriberRooms {
@@ -20,16 +25,8 @@ export interface SubscriberRooms {
   readonly topology: TopologyRoom
 }
 
-/** What is done while nothing is open. */
-interface Turn {
-  readonly tap: Tap
-  readonly first: () => Promise<void>
-}
-
 type Deliver = (delivery: Delivery) => Promise<Settlement>
 
-/** How often to look for suspects that another instance left behind when it ended. */
-const LOOK_EVERY_MS = 30_000
 const DRAIN_TIMEOUT_MS = 10_000
 
 /** The readers of one service, one window of open deliveries over all of them. */
@@ -40,20 +37,21 @@ export class AmqpSubscription implements Subscription {
   readonly #rooms: SubscriberRooms
   readonly #subscription: SubscribeOptions
   readonly #deliver: Deliver
-  readonly #readers: readonly QueueReader[]
+  readonly #readContext: ReadContext
+  /** Those of undivided queues, from the start on. */
+  readonly #whole: readonly QueueReader[]
+  readonly #claims: readonly ShardClaims[]
+  readonly #readers = new Set<QueueReader>()
   readonly #copier: Copier
+  readonly #suspects: Suspects
   readonly #holds: Deadlines<{ readonly tap: Tap }>
   /** Aborts when what is still open has to be given up. */
   readonly #giveUp = new AbortController()
   #open = 0
   #openBytes = 0
-  /** Nothing is handed on but what is opened alone, by the turn that set it. */
-  #alone: 'wanted' | 'now' | undefined
   #paused = false
   #stopped: Promise<void> | undefined
   #whenIdle: (() => void) | undefined
-  #onAlone: (() => void) | undefined
-  readonly #turns: Turn[] = []
   #resumed: (() => void)[] = []
   #end: (error?: Error) => void = () => {}
 
@@ -72,23 +70,24 @@ export class AmqpSubscription implements Subscription {
     })
     this.#copier = new Copier(this.service, rooms, this.#giveUp.signal)
     this.ended = new Promise((resolve) => (this.#end = resolve))
-    const { link, options, topology } = rooms
-    const owner = {
-      onMessage: (tap: Tap, raw: AmqpMessage) => {
-        tap.buffer.push(raw)
-        this.#pump()
-      },
-      whenReading: () => this.#whenReading(),
-      onReading: (tap: Tap) => this.#lookForSuspects(tap),
+    const { topology } = rooms
+    this.#readContext = {
+      service: this.service,
+      serviceQueue: topology.serviceQueue(this.service),
+      homeOf: (queue) => topology.homeOf(queue),
     }
-    this.#readers = topology
-      .plan(subscription)
-      .map((plan) => new QueueReader(link, options, topology, subscription, plan, owner))
+    this.#suspects = this.#roomForSuspects()
+    const plans = topology.plan(subscription)
+    this.#whole = plans.filter(({ shards }) => shards === undefined).map((plan) => this.#openReader(plan))
+    const sets = new Set(plans.flatMap(({ shards }) => shards ?? []))
+    this.#claims = [...sets].map((set) => this.#claimsOf(set, plans))
   }
 
   /** Why this service reads nothing, or can't give up a message. */
   get problem(): string | undefined {
-    return this.#copier.problem ?? this.#readers.find((reader) => reader.problem !== undefined)?.problem
+    for (const { problem } of [this.#copier, ...this.#claims, ...this.#readers])
+      if (problem !== undefined) return problem
+    return undefined
   }
 
   /** @throws {ConfigError} at once; @throws {ConnectionError} when not reading within `connectTimeoutMs` */
@@ -102,7 +101,7 @@ export class AmqpSubscription implements Subscription {
       })
     })
     lateness.catch(() => {})
-    const begun = Promise.all(this.#readers.map((reader) => reader.start()))
+    const begun = Promise.all([...this.#whole, ...this.#claims].map((part) => part.start()))
     try {
       await Promise.race([begun, lateness])
     } catch (error) {
@@ -148,6 +147,7 @@ export class AmqpSubscription implements Subscription {
 
   async #drain(drainTimeoutMs: number): Promise<void> {
     for (const resolve of this.#resumed.splice(0)) resolve()
+    const unclaimed = Promise.all(this.#claims.map((claims) => claims.stop()))
     for (const reader of this.#readers) {
       reader.retire()
       const { tap } = reader
@@ -163,8 +163,52 @@ export class AmqpSubscription implements Subscription {
       late.abort()
     }
     this.#giveUp.abort()
-    await Promise.all(this.#readers.map((reader) => reader.stop()))
+    await unclaimed
+    await Promise.all([...this.#readers].map((reader) => reader.stop()))
     this.#holds.clear()
+  }
+
+  #openReader(plan: QueuePlan): QueueReader {
+    const { link, options, topology } = this.#rooms
+    const reader = new QueueReader(link, options, topology, this.#subscription, plan, {
+      onMessage: (tap, raw) => {
+        tap.buffer.push(raw)
+        this.#pump()
+      },
+      whenReading: () => this.#whenReading(),
+      onReading: (tap) => this.#suspects.lookFor(tap),
+    })
+    this.#readers.add(reader)
+    return reader
+  }
+
+  #roomForSuspects(): Suspects {
+    const { options, topology } = this.#rooms
+    const isIdle = () => this.#open === 0
+    const isReading = () => !this.#stopped && !this.#paused
+    return new Suspects(
+      this.#subscription,
+      { options, topology, copier: this.#copier },
+      {
+        isIdle,
+        isReading,
+        enter: (raw) => this.#enter(raw),
+        leave: (raw) => this.#leave(raw),
+        handle: (tap, raw) => this.#handle(tap, raw, true),
+        goOn: () => this.#pump(),
+      },
+    )
+  }
+
+  #claimsOf(set: ShardSet, plans: readonly QueuePlan[]): ShardClaims {
+    const own = plans.filter(({ shards }) => shards === set)
+    return new ShardClaims(set, own, this.#rooms, {
+      open: (plan) => this.#openReader(plan),
+      leave: async (reader) => {
+        await reader.leave()
+        this.#readers.delete(reader)
+      },
+    })
   }
 
   /** Takes no more from the broker and gives back what was not begun. */
@@ -179,7 +223,7 @@ export class AmqpSubscription implements Subscription {
       tap.pause = 'cancelled'
       if (this.#paused || this.#stopped) return
       tap.pause = 'none' // resumed while the broker answered
-      await this.#readers.find((reader) => reader.tap === tap)?.consume(tap)
+      for (const reader of this.#readers) if (reader.tap === tap) await reader.consume(tap)
     } catch (error) {
       tap.end(error as Error)
     }
@@ -190,101 +234,33 @@ export class AmqpSubscription implements Subscription {
     return new Promise((resolve) => this.#resumed.push(resolve))
   }
 
+  /** Hands on what there is room for, one of each queue in turn. */
   #pump(): void {
-    if (this.#alone === 'wanted' && this.#open === 0) this.#onAlone?.()
-    if (this.#stopped || this.#paused || this.#alone !== undefined) return
+    if (this.#stopped || this.#paused) return
+    let acked: Map<Tap, AmqpMessage[]> | undefined
+    for (const reader of this.#readers) {
+      const { tap } = reader
+      if (tap === undefined || !this.#mayBegin(tap)) continue
+      const raw = tap.buffer.shift()!
+      this.#enter(raw)
+      // to the end of the line, where this loop comes to it again
+      this.#readers.delete(reader)
+      this.#readers.add(reader)
+      if (!this.#subscription.ackBefore) void this.#handle(tap, raw)
+      else {
+        acked ??= new Map<Tap, AmqpMessage[]>()
+        acked.set(tap, [...(acked.get(tap) ?? []), raw])
+      }
+    }
+    if (acked !== undefined) for (const [tap, messages] of acked) void this.#settleFirst(tap, messages)
+  }
+
+  #mayBegin(tap: Tap): boolean {
     const { maxOpen, maxOpenBytes } = this.#subscription
-    for (const { tap } of this.#readers) {
-      if (tap === undefined || tap.recalling) continue
-      const acked: AmqpMessage[] = []
-      while (tap.buffer.length > 0 && this.#open < maxOpen && this.#alone === undefined) {
-        const raw = tap.buffer[0]!
-        if (this.#open > 0 && this.#openBytes + raw.content.length > maxOpenBytes) break
-        if (this.#holdsSuspects && isSuspect(raw)) {
-          this.#openAlone({ tap, first: () => this.#moveAside(tap) })
-          break
-        }
-        tap.buffer.shift()
-        this.#open++
-        this.#openBytes += raw.content.length
-        if (this.#subscription.ackBefore) acked.push(raw)
-        else void this.#handle(tap, raw)
-      }
-      if (acked.length > 0) void this.#settleFirst(tap, acked)
-    }
-  }
-
-  /** Not where others declare what there is: a queue for suspects may be missing, and is no reason not to read. */
-  get #holdsSuspects(): boolean {
-    const { ackBefore, mode } = this.#subscription
-    return !ackBefore && mode !== 'broadcast' && this.#rooms.options.topology !== 'none'
-  }
-
-  /** What earlier processes left among the suspects comes first, and again whenever it is time to look. */
-  async #lookForSuspects(tap: Tap): Promise<void> {
-    if (!this.#holdsSuspects) return
-    const { timers } = this.#rooms.options.ports
-    let cancel = () => {}
-    const look = async () => {
-      cancel = timers.schedule(() => void look().catch((error: Error) => tap.end(error)), LOOK_EVERY_MS)
-      const { messageCount } = await tap.channel.checkQueue(this.#rooms.topology.suspectQueue(tap.queue))
-      if (messageCount > 0) this.#openAlone({ tap, first: () => Promise.resolve() })
-    }
-    tap.lost.signal.addEventListener('abort', () => cancel(), { once: true })
-    if (tap.live) await look()
-  }
-
-  /** Once nothing is open: does what comes first, then opens the suspects of the queue one after another. */
-  #openAlone(turn: Turn): void {
-    if (this.#alone !== undefined) {
-      this.#turns.push(turn)
-      return
-    }
-    this.#alone = 'wanted'
-    this.#onAlone = () => {
-      this.#alone = 'now'
-      this.#onAlone = undefined
-      void this.#openSuspects(turn)
-    }
-    if (this.#open === 0) this.#onAlone()
-  }
-
-  /** Counted where it lies, a message is to blame no more than its neighbours; among suspects it is counted alone. */
-  async #moveAside(tap: Tap): Promise<void> {
-    const raw = tap.buffer.shift()
-    if (raw === undefined) return
-    this.#open++
-    try {
-      await this.#copier.move(tap, raw, { to: 'suspects' })
-    } finally {
-      this.#open--
-    }
-  }
-
-  async #openSuspects({ tap, first }: Turn): Promise<void> {
-    try {
-      await first()
-      const queue = this.#rooms.topology.suspectQueue(tap.queue)
-      while (tap.live && !this.#stopped && !this.#paused) {
-        const raw = await tap.channel.get(queue)
-        if (raw === false) break
-        tap.took(raw)
-        this.#rooms.options.logger.warn({ service: this.service, queue }, 'message opened alone')
-        this.#open++
-        this.#openBytes += raw.content.length
-        await this.#handle(tap, raw, true)
-        // the next one may end the process
-        tap.flush()
-      }
-    } catch (error) {
-      tap.end(error as Error)
-    } finally {
-      this.#alone = undefined
-      if (this.#open === 0) this.#whenIdle?.()
-      const next = this.#turns.shift()
-      if (next !== undefined) this.#openAlone(next)
-      this.#pump()
-    }
+    const raw = tap.buffer[0]
+    if (raw === undefined || tap.recalling || this.#suspects.alone || this.#open >= maxOpen) return false
+    if (this.#open > 0 && this.#openBytes + raw.content.length > maxOpenBytes) return false
+    return !this.#suspects.holdBack(tap)
   }
 
   /** At most once: acks, and lets the broker answer a later call on the same channel, before anything is handed on. */
@@ -297,12 +273,12 @@ export class AmqpSubscription implements Subscription {
       tap.end(error as Error)
     }
     for (const raw of messages) {
-      if (!tap.live) this.#leave(tap, raw)
+      if (!tap.live) this.#leave(raw)
       else {
         tap.open++
         void this.#ask(tap, raw).finally(() => {
           tap.open--
-          this.#leave(tap, raw)
+          this.#leave(raw)
         })
       }
     }
@@ -323,25 +299,30 @@ export class AmqpSubscription implements Subscription {
     } finally {
       holds.delete(held)
       tap.open--
-      this.#leave(tap, raw)
-      if (tap.recalling && tap.open === 0) tap.end(recall())
+      this.#leave(raw)
+      tap.endRecall()
     }
   }
 
-  #leave(_tap: Tap, raw: AmqpMessage): void {
+  #enter(raw: AmqpMessage): void {
+    this.#open++
+    this.#openBytes += raw.content.length
+  }
+
+  #leave(raw: AmqpMessage): void {
     this.#open--
     this.#openBytes -= raw.content.length
-    if (this.#open === 0) this.#whenIdle?.()
+    if (this.#open === 0) {
+      this.#whenIdle?.()
+      this.#suspects.idle()
+    }
     this.#pump()
   }
 
   async #ask(tap: Tap, raw: AmqpMessage, crashes?: number): Promise<Settlement> {
     try {
       return await this.#deliver({
-        message: read(raw, {
-          service: this.service,
-          serviceQueue: this.#rooms.topology.serviceQueue(this.service),
-        }),
+        message: read(raw, this.#readContext),
         attempt: attemptOf(raw),
         crashes,
         recalled: tap.recalled.signal,
@@ -367,10 +348,4 @@ export class AmqpSubscription implements Subscription {
         return this.#copier.move(tap, raw, { to: 'deadLetters', notes: settlement.notes })
     }
   }
-}
-
-function recall(): Error {
-  const reason = new Error('given back in order')
-  reason.name = 'Recall'
-  return reason
 }

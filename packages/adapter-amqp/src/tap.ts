@@ -45,9 +45,19 @@ export class Tap {
     return !this.lost.signal.aborted
   }
 
+  /** Ends once what is open is settled; what was not handed on goes back in order. */
   recall(): void {
     this.recalling = true
     this.recalled.abort()
+    this.endRecall()
+  }
+
+  /** Ends it if it is recalled and nothing is open any more. */
+  endRecall(): void {
+    if (!this.recalling || this.open > 0) return
+    const reason = new Error('given back in order')
+    reason.name = 'Recall'
+    this.end(reason)
   }
 
   /** Each message that comes through the channel, before anything else is done with it. */

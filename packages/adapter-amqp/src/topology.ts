@@ -1,30 +1,34 @@
-import { ConfigError, ConnectionError, UnsupportedError } from '@waybill/core'
+import { ConfigError, UnsupportedError } from '@waybill/core'
 import type { Source, SubscribeOptions } from '@waybill/core'
-import type { AmqpChannel } from './client.ts'
 import type { Session } from './connection.ts'
 import { checkName } from './options.ts'
 import type { ResolvedOptions } from './options.ts'
-
-/** What a subscription reads: which queues, and what is bound to them. */
-export interface QueuePlan {
-  readonly queue: string
-  /** Any service may read it beside its own, so its form depends on none of them. */
-  readonly shared: boolean
-  /** Whose dead letters the broker itself would make of it: the service's, those of a shared queue its own. */
-  readonly owner: string
-  readonly bindings: readonly { readonly exchange: string; readonly patterns: readonly string[] }[]
-}
+import type { QueuePlan } from './queue-plan.ts'
+import { refuseOtherCount, writeMarker } from './shard-marker.ts'
+import { declareWayToShard } from './shard-topology.ts'
+import { queueOf, shardSet, type ShardSet } from './shards.ts'
+import { onThrowAway } from './throw-away.ts'
 
 /** Makes or checks what messages travel through, each step on a channel of its own, since a refusal closes it. */
 export interface TopologyRoom {
   serviceQueue(service: string): string
+  /** Where a message for the queue goes: there, or to the shard of its key. */
+  queueFor(queue: string, orderingKey: string | undefined): string
+  /** The queue that a shard is a part of; any other name as it is. */
+  homeOf(queue: string): string
   deadLetterQueue(service: string): string
   /** Where what may end its processes waits to be opened alone. */
   suspectQueue(queue: string): string
-  /** @throws {ConfigError} for a name the broker can't take; @throws {UnsupportedError} for a source of kind `reply` */
-  plan(subscription: Pick<SubscribeOptions, 'service' | 'sources'>): readonly QueuePlan[]
+  /**
+   * @throws {ConfigError} for a name the broker can't take, or shards of what is not ordered;
+   * @throws {UnsupportedError} for a source of kind `reply`
+   */
+  plan(subscription: Pick<SubscribeOptions, 'service' | 'sources' | 'mode'>): readonly QueuePlan[]
   declareExchange(session: Session, exchange: string): Promise<void>
+  /** @throws {ConfigError} it stands in another number of shards */
   declarePlan(session: Session, mode: SubscribeOptions['mode'], plan: QueuePlan): Promise<void>
+  /** The same, whatever number of shards stands. */
+  declareQueue(session: Session, mode: SubscribeOptions['mode'], plan: QueuePlan): Promise<void>
   declareDeadLetters(session: Session, service: string): Promise<void>
   declareWait(session: Session, stepMs: number): Promise<void>
 }
@@ -38,7 +42,15 @@ export function waitName(stepMs: number): string {
 }
 
 export function createTopology(options: ResolvedOptions): TopologyRoom {
-  const { topology, queues } = options
+  const { topology, queues, shards } = options
+  const sets = new Map<string, ShardSet>()
+  const homes = new Map<string, string>()
+  for (const [home, count] of Object.entries(shards)) {
+    if (count === 1) continue
+    const set = shardSet(home, count)
+    sets.set(home, set)
+    for (const queue of set.queues) homes.set(queue, home)
+  }
   const serviceQueue = (service: string) => (Object.hasOwn(queues, service) ? queues[service]! : service)
   const deadLetterQueue = (service: string) => `${service}.dlq`
   const suspectQueue = (queue: string) => `${queue}.suspects`
@@ -54,12 +66,45 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
         })
     })
 
+  async function declareQueue(session: Session, mode: SubscribeOptions['mode'], plan: QueuePlan): Promise<void> {
+    const { queue, shared, owner, bindings, shards: set } = plan
+    const ephemeral = mode === 'broadcast' && !shared
+    // what a message falls into must stand before what it falls from
+    if (!ephemeral) await declareDeadLetters(session, owner)
+    await onThrowAway(session, topology, async (channel) => {
+      if (!ephemeral) {
+        const suspects = suspectQueue(queue)
+        if (topology === 'check') await channel.checkQueue(suspects)
+        else await channel.assertQueue(suspects, { arguments: durableForm('compete', deadLetterQueue(owner)) })
+      }
+      if (topology === 'check') await channel.checkQueue(queue)
+      else {
+        const form = ephemeral ? EPHEMERAL : durableForm(mode, deadLetterQueue(owner))
+        await channel.assertQueue(queue, { arguments: form })
+      }
+      if (set !== undefined) return declareWayToShard(channel, set, plan, topology)
+      for (const { exchange, patterns } of bindings) {
+        if (topology === 'check') {
+          await channel.checkExchange(exchange)
+          continue
+        }
+        await channel.assertExchange(exchange, 'topic', { durable: true })
+        for (const pattern of patterns) await channel.bindQueue(queue, exchange, pattern)
+      }
+    })
+  }
+
   return {
     serviceQueue,
     deadLetterQueue,
     suspectQueue,
+    queueFor(queue, orderingKey) {
+      const set = sets.get(queue)
+      return set === undefined ? queue : queueOf(set, orderingKey)
+    },
+    homeOf: (queue) => homes.get(queue) ?? queue,
     declareDeadLetters,
-    plan({ service, sources }) {
+    plan({ service, sources, mode }) {
       checkName('service', service)
       checkName('service', deadLetterQueue(service))
       checkName('service', suspectQueue(serviceQueue(service)))
@@ -76,38 +121,32 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
         if (source.kind === 'service') others.set(serviceQueue(source.name), source.name)
       }
       others.delete(home)
-      return [own, ...[...others].map(([queue, owner]) => ({ queue, shared: true, owner, bindings: [] }))]
+      const whole = [own, ...[...others].map(([queue, owner]) => ({ queue, shared: true, owner, bindings: [] }))]
+      return whole.flatMap((plan) => {
+        const set = sets.get(plan.queue)
+        if (set === undefined) return [plan]
+        if (mode !== 'ordered') {
+          throw new ConfigError(
+            `shards["${plan.queue}"] is ${set.count}, but "${service}" is not ordered: leave it out, instances share the queue as it is`,
+          )
+        }
+        return set.queues.map((queue) => ({ ...plan, queue, shards: set }))
+      })
     },
     declareExchange: (session, exchange) =>
       onThrowAway(session, topology, async (channel) => {
         if (topology === 'check') await channel.checkExchange(exchange)
         else await channel.assertExchange(exchange, 'topic', { durable: true })
       }),
-    async declarePlan(session, mode, { queue, shared, owner, bindings }) {
-      const ephemeral = mode === 'broadcast' && !shared
-      // what a message falls into must stand before what it falls from
-      if (!ephemeral) await declareDeadLetters(session, owner)
-      await onThrowAway(session, topology, async (channel) => {
-        if (!ephemeral) {
-          const suspects = suspectQueue(queue)
-          if (topology === 'check') await channel.checkQueue(suspects)
-          else await channel.assertQueue(suspects, { arguments: durableForm('compete', deadLetterQueue(owner)) })
-        }
-        if (topology === 'check') await channel.checkQueue(queue)
-        else {
-          const form = ephemeral ? EPHEMERAL : durableForm(mode, deadLetterQueue(owner))
-          await channel.assertQueue(queue, { arguments: form })
-        }
-        for (const { exchange, patterns } of bindings) {
-          if (topology === 'check') {
-            await channel.checkExchange(exchange)
-            continue
-          }
-          await channel.assertExchange(exchange, 'topic', { durable: true })
-          for (const pattern of patterns) await channel.bindQueue(queue, exchange, pattern)
-        }
-      })
+    async declarePlan(session, mode, plan) {
+      const { queue, shards: set } = plan
+      if (mode === 'ordered' && topology !== 'none')
+        await refuseOtherCount(session, set?.home ?? queue, set?.count ?? 1)
+      await declareQueue(session, mode, plan)
+      if (set === undefined || topology !== 'declare') return
+      await onThrowAway(session, topology, (channel) => writeMarker(channel, set.home, set.count))
     },
+    declareQueue,
     declareWait: (session, stepMs) =>
       onThrowAway(session, topology, async (channel) => {
         const name = waitName(stepMs)
@@ -148,38 +187,4 @@ function durableForm(mode: SubscribeOptions['mode'], deadLetterQueue: string): R
     'x-overflow': 'reject-publish',
     ...(mode === 'ordered' && { 'x-single-active-consumer': true }),
   }
-}
-
-async function onThrowAway(
-  session: Session,
-  topology: ResolvedOptions['topology'],
-  work: (channel: AmqpChannel) => Promise<void>,
-): Promise<void> {
-  if (topology === 'none') return
-  const channel = await session.connection.createChannel()
-  channel.on('error', () => {})
-  try {
-    await work(channel)
-  } catch (error) {
-    throw judgeDeclare(error)
-  }
-  await channel.close().catch(() => {})
-}
-
-/** Says which queue or exchange, and which argument, stands in the way. */
-export function judgeDeclare(cause: unknown): Error {
-  const text = cause instanceof Error ? cause.message : String(cause)
-  const code = (cause as { code?: unknown } | undefined)?.code
-  const where = /(?:queue|exchange) '[^']*'/.exec(text)?.[0] ?? 'queue or exchange'
-  if (code === 406) {
-    const argument = /inequivalent arg '([^']*)'/.exec(text)?.[1]
-    const values = /received .*? but current is .*?(?=")/.exec(text)?.[0] ?? text.slice(0, 300)
-    return new ConfigError(
-      `${where} stands with another ${argument ?? 'form'} (${values}): delete or rename it, or set topology: 'none'`,
-      { cause },
-    )
-  }
-  if (code === 404) return new ConfigError(`${where} does not exist: make it, or set topology: 'declare'`, { cause })
-  if (code === 403) return new ConfigError(`${where}: this user has no permission for it on the broker`, { cause })
-  return new ConnectionError(`declare on RabbitMQ failed: ${text.slice(0, 200)}`, { cause })
 }

@@ -20,7 +20,8 @@ import { ConfirmPublisher } from './publisher.ts'
 import { openReplies } from './replies.ts'
 import { AmqpSubscription } from './subscriber.ts'
 import { createTopology } from './topology.ts'
-import type { QueuePlan, TopologyRoom } from './topology.ts'
+import type { QueuePlan } from './queue-plan.ts'
+import type { TopologyRoom } from './topology.ts'
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './wire.ts'
 
 /**
@@ -118,7 +119,7 @@ class AmqpTransport implements Transport {
       if (kind === 'topic') await this.#topology.declareExchange(session, name)
     }
     for (const { service, sources, mode } of topology.subscriptions) {
-      const plans = this.#topology.plan({ service, sources })
+      const plans = this.#topology.plan({ service, sources, mode })
       for (const plan of plans) await this.#topology.declarePlan(session, mode, plan)
       this.#remember(service, plans)
     }

@@ -16,6 +16,8 @@ export type OutgoingProperties = Omit<AmqpProperties, 'headers'> & {
   readonly persistent: boolean
   /** Where amqplib looks for it; set when it is sent. */
   mandatory?: boolean
+  /** Further routing keys, which nobody sees who gets the message. @see https://www.rabbitmq.com/docs/sender-selected */
+  BCC?: readonly string[]
 }
 
 /**
@@ -120,6 +122,8 @@ function needsEscape(name: string): boolean {
 export interface ReadContext {
   readonly serviceQueue?: string | undefined
   readonly service?: string | undefined
+  /** The name of a queue whose shard it came from. */
+  readonly homeOf?: ((queue: string) => string) | undefined
 }
 
 /** Reads any message, also a foreign producer's: without an id or type these are `''`. Never throws. */
@@ -170,8 +174,9 @@ function readDestination(exchange: string, routingKey: string, type: string, con
   if (exchange !== '') {
     return { kind: 'topic', name: exchange, ...(routingKey !== type && { subject: routingKey }) }
   }
-  if (routingKey === context.serviceQueue) return { kind: 'service', name: context.service ?? routingKey }
-  return { kind: 'queue', name: routingKey }
+  const queue = context.homeOf?.(routingKey) ?? routingKey
+  if (queue === context.serviceQueue) return { kind: 'service', name: context.service ?? queue }
+  return { kind: 'queue', name: queue }
 }
 
 function originalKey(raw: AmqpMessage): string {
