@@ -5,6 +5,7 @@
 export { startKafka } from './kafka.ts'
 export { startPostgres } from './postgres.ts'
 export { startRabbitMq, type RabbitMq, type RabbitMqOptions } from './rabbitmq.ts'
+export { startRabbitMqCluster, type RabbitMqCluster } from './rabbitmq-cluster.ts'
 export { rabbitMqVersion, type RabbitMqVersion } from './rabbitmq-files.ts'
 export type { CutOff } from './proxy.ts'
 export type { Server, ServerOptions } from './server.ts'

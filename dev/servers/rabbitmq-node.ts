@@ -15,6 +15,14 @@ export interface RabbitMqTls {
   readonly folder: string
 }
 
+/** A node of several; they share an epmd, which runs by itself. */
+export interface RabbitMqMember {
+  /** Names of all nodes, without the host. */
+  readonly names: readonly string[]
+  readonly name: string
+  readonly cookie: string
+}
+
 /** Enters the tree with the node's folder at /node, in a mount namespace that ends with the server: no mount is left. */
 const ENTER = `set -e
 mount --rbind /proc "$1/proc"
@@ -24,23 +32,31 @@ exec chroot "$1" /bin/sh -c ". /node/environment; $3"`
 
 /** Left to itself the server starts an epmd that detaches and outlives it; this one belongs to its process group. */
 export const SERVER = '/usr/bin/epmd & exec /usr/lib/rabbitmq/bin/rabbitmq-server'
+/** A node of a cluster leaves epmd to the others when it ends. */
+export const MEMBER = 'exec /usr/lib/rabbitmq/bin/rabbitmq-server'
+export const EPMD = 'exec /usr/bin/epmd'
 
 /** What the server finds in /node: its settings, its cookie, and room for its data. */
-export function writeNode(folder: string, { server, distribution, epmd }: RabbitMqPorts, tls?: RabbitMqTls): void {
+export function writeNode(
+  folder: string,
+  { server, distribution, epmd }: RabbitMqPorts,
+  { tls, member }: { readonly tls?: RabbitMqTls | undefined; readonly member?: RabbitMqMember | undefined } = {},
+): void {
   for (const part of ['data', 'log', 'home']) mkdirSync(join(folder, part))
   const cookie = join(folder, 'home/.erlang.cookie')
-  writeFileSync(cookie, randomBytes(20).toString('hex'))
+  writeFileSync(cookie, member?.cookie ?? randomBytes(20).toString('hex'))
   chmodSync(cookie, 0o400)
   writeFileSync(join(folder, 'plugins'), tls === undefined ? '[].\n' : '[rabbitmq_auth_mechanism_ssl].\n')
   const logging = 'log.console = true\nlog.console.level = info\nlog.file = false\n'
-  writeFileSync(join(folder, 'rabbitmq.conf'), tls === undefined ? logging : logging + tlsSettings(tls))
+  const settings = [logging, tls && tlsSettings(tls), member && clusterSettings(member)]
+  writeFileSync(join(folder, 'rabbitmq.conf'), settings.filter(Boolean).join(''))
   if (tls !== undefined) cpSync(tls.folder, join(folder, 'tls'), { recursive: true })
   writeFileSync(join(folder, 'advanced.config'), '[].\n')
   const environment = {
     PATH: '/usr/sbin:/usr/bin',
     HOME: '/node/home',
     LANG: 'C.UTF-8',
-    RABBITMQ_NODENAME: 'waybill@localhost',
+    RABBITMQ_NODENAME: `${member?.name ?? 'waybill'}@localhost`,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: server,
     RABBITMQ_DIST_PORT: distribution,
@@ -57,6 +73,12 @@ export function writeNode(folder: string, { server, distribution, epmd }: Rabbit
   }
   const lines = Object.entries(environment).map(([name, value]) => `export ${name}='${value}'\n`)
   writeFileSync(join(folder, 'environment'), lines.join(''))
+}
+
+/** @see https://www.rabbitmq.com/docs/cluster-formation#peer-discovery-classic-config */
+function clusterSettings({ names }: RabbitMqMember): string {
+  const nodes = names.map((name, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${name}@localhost\n`)
+  return `cluster_formation.peer_discovery_backend = classic_config\n${nodes.join('')}`
 }
 
 /** @see https://www.rabbitmq.com/docs/ssl */

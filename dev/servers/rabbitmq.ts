@@ -6,7 +6,7 @@ import { freePort } from './free-port.ts'
 import { newLogFile } from './log-file.ts'
 import { ManagedServer } from './managed-server.ts'
 import { rabbitMqFiles, type RabbitMqVersion } from './rabbitmq-files.ts'
-import { inside, SERVER, writeNode } from './rabbitmq-node.ts'
+import { inside, MEMBER, SERVER, writeNode, type RabbitMqMember } from './rabbitmq-node.ts'
 import { RunFolder, sweepLeftovers } from './run-folder.ts'
 import { ServerProcess } from './server-process.ts'
 import type { Server, ServerOptions } from './server.ts'
@@ -26,29 +26,40 @@ export interface RabbitMq extends Server {
 }
 
 /** A RabbitMQ of one node, with the user guest. */
-export async function startRabbitMq({
-  direct = false,
-  version = '4.0',
-  tlsFolder,
-}: RabbitMqOptions = {}): Promise<RabbitMq> {
+export async function startRabbitMq(options: RabbitMqOptions = {}): Promise<RabbitMq> {
   sweepLeftovers()
+  return startNode(options)
+}
+
+/** What a node of a cluster is told beside its options. */
+export interface Membership extends RabbitMqMember {
+  readonly epmdPort: number
+}
+
+export async function startNode(
+  { direct = false, version = '4.0', tlsFolder }: RabbitMqOptions,
+  member?: Membership,
+): Promise<RabbitMq> {
   const tree = await rabbitMqFiles(version)
-  const folder = new RunFolder('rabbitmq')
-  const logFile = newLogFile('rabbitmq')
+  const name = member?.name ?? 'rabbitmq'
+  const folder = new RunFolder(name)
+  const logFile = newLogFile(name)
   const serverPort = await freePort()
   const clientPort = direct ? serverPort : await freePort()
-  const ports = { server: serverPort, distribution: await freePort(), epmd: await freePort() }
+  const ports = { server: serverPort, distribution: await freePort(), epmd: member?.epmdPort ?? (await freePort()) }
   const tlsPort = tlsFolder === undefined ? 0 : await freePort()
-  writeNode(folder.path, ports, tlsFolder === undefined ? undefined : { port: tlsPort, folder: tlsFolder })
+  const tls = tlsFolder === undefined ? undefined : { port: tlsPort, folder: tlsFolder }
+  writeNode(folder.path, ports, { tls, member })
+  const commandLine = member === undefined ? SERVER : MEMBER
   const server = await ManagedServer.start({
-    name: `RabbitMQ ${version}`,
+    name: member === undefined ? `RabbitMQ ${version}` : `RabbitMQ ${version} (${name})`,
     url: `amqp://guest:guest@127.0.0.1:${clientPort}`,
     folder,
     logFile,
     clientPort,
     serverPort,
     stopSignal: 'SIGTERM',
-    launch: () => new ServerProcess({ command: 'unshare', args: inside(tree, folder.path, SERVER), logFile }),
+    launch: () => new ServerProcess({ command: 'unshare', args: inside(tree, folder.path, commandLine), logFile }),
     mainPid: () => pidIn(join(folder.path, 'pid')),
     async connect() {
       const connection = await connect(`amqp://guest:guest@127.0.0.1:${serverPort}`, { timeout: 5_000 })
