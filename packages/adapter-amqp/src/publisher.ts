@@ -31,6 +31,8 @@ export class ConfirmPublisher implements PublicationOwner {
   #openMessages = 0
   #openBytes = 0
   #lastConfirmMs = 0
+  /** When the message was sent whose confirm did not come in time, while no other one did. */
+  #silentSinceMs: number | undefined
   #whenIdle: (() => void) | undefined
   readonly #onDeclared = (waiting: readonly Publication[]): void => {
     this.#queue.unshift(...waiting)
@@ -74,6 +76,13 @@ export class ConfirmPublisher implements PublicationOwner {
     watch?.begin()
     this.#pump()
     return promises
+  }
+
+  /** Why messages don't get out although there is a connection. */
+  get problem(): { readonly sinceMs: number; readonly reason: string } | undefined {
+    const sinceMs = this.#silentSinceMs
+    if (sinceMs === undefined) return undefined
+    return { sinceMs, reason: 'the broker confirms nothing: has the queue lost its majority, is a disk slow?' }
   }
 
   /** A copy of a message that is open here already, so it does not count against the bounds. */
@@ -151,6 +160,7 @@ export class ConfirmPublisher implements PublicationOwner {
     const text = `${what}${reason === undefined ? '' : ` (${reason})`}: raise confirmTimeoutMs or check the broker`
     // others were confirmed meanwhile, so only this destination is slow (a quorum queue without its majority)
     const alone = publication.sentAtMs > 0 && this.#lastConfirmMs > publication.sentAtMs
+    if (publication.sentAtMs > 0 && !alone) this.#silentSinceMs ??= publication.sentAtMs
     return new PublishError(text, {
       scope: alone ? 'destination' : 'transport',
       mayExist: publication.sentAtMs > 0,
@@ -188,6 +198,7 @@ export class ConfirmPublisher implements PublicationOwner {
     })
     channel.on('close', () => {
       if (this.#channel === channel) this.#channel = undefined
+      this.#silentSinceMs = undefined
       const waiting = [...this.#written.values()]
       this.#written.clear()
       for (const publication of waiting) publication.settle(lostWith(publication, reason))
@@ -250,6 +261,7 @@ export class ConfirmPublisher implements PublicationOwner {
     const wasFull = this.#written.size >= this.#options.maxPendingMessages
     this.#written.delete(number)
     this.#lastConfirmMs = this.#options.ports.clock.nowMs()
+    this.#silentSinceMs = undefined
     if (error !== null) {
       publication.settle(
         new PublishError(`publish to ${label(publication.destination)} refused by the broker: is the queue full?`, {

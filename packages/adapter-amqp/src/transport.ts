@@ -178,8 +178,10 @@ class AmqpTransport implements Transport {
       late.abort(new ConnectionError('the probe is over'))
     }
     const health = link.health()
-    const problem = link === this.#links.consume ? this.#problem() : undefined
-    return problem === undefined || health.state !== 'up' ? health : { ...health, state: 'degraded', reason: problem }
+    if (health.state !== 'up') return health
+    if (link === this.#links.publish) return { ...health, ...degraded(this.#publisher.problem) }
+    const reason = link === this.#links.consume ? this.#problem() : undefined
+    return { ...health, ...degraded(reason === undefined ? undefined : { reason }) }
   }
 
   async #ask(link: Link, limit: AbortSignal): Promise<void> {
@@ -197,4 +199,8 @@ class AmqpTransport implements Transport {
   #checkOpen(): void {
     if (this.#disposed) throw new ClosedError('the RabbitMQ transport is stopped: create a new one')
   }
+}
+
+function degraded(problem: { readonly reason: string } | undefined): Partial<PartHealth> {
+  return problem === undefined ? {} : { state: 'degraded', ...problem }
 }
