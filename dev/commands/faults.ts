@@ -8,7 +8,8 @@ const HELP = `npm run faults -- [options]
   --rabbitmq   3.10, 4.0 or 4.3                                              default: 4.0
   --cases      such as 39,47-60, or all                                      default: 39,43,45,47-60
   --rows       such as 1-10,12, or all: rows of the matrix from outbox to inbox, in place of the cases
-  --runs       seeds per row, from --seed on                                 default: 3
+  --cluster    leader, majority, or all: on three nodes of RabbitMQ, in place of the cases
+  --runs       seeds per row or fault, from --seed on                              default: 3
   --seed       repeats the choices of a run
   --volume     messages of the biggest case                          default: 5000
   --fault-s    how long a broker is away, silent or blocked          default: 20
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     rabbitmq: { type: 'string', default: '4.0' },
     cases: { type: 'string', default: '39,43,45,47-60' },
     rows: { type: 'string' },
+    cluster: { type: 'string' },
     runs: { type: 'string', default: '3' },
     seed: { type: 'string' },
     volume: { type: 'string', default: '5000' },
@@ -70,11 +72,15 @@ async function run(transport: string): Promise<boolean> {
 if (values.help) console.log(HELP)
 else {
   try {
-    if (values.rows !== undefined) {
+    const [seed, runs] = [Number(values.seed ?? 1), Number(values.runs)]
+    const rabbitmq = rabbitMqVersion(values.rabbitmq)
+    if (values.cluster !== undefined) {
+      const { clusterCommand } = await import('../faults/cluster/cluster-command.ts')
+      const faults = values.cluster.split(',')
+      if (!(await clusterCommand({ faults, rabbitmq, seed, runs }))) process.exitCode = 1
+    } else if (values.rows !== undefined) {
       const { rowsCommand } = await import('../faults/rows/rows-command.ts')
-      const [seed, runs] = [Number(values.seed ?? 1), Number(values.runs)]
       const carriers = (values.transport ?? 'postgres').split(',')
-      const rabbitmq = rabbitMqVersion(values.rabbitmq)
       if (!(await rowsCommand({ rows: casesOf(values.rows), carriers, rabbitmq, seed, runs }))) process.exitCode = 1
     } else
       for (const transport of (values.transport ?? 'amqp,postgres').split(','))
