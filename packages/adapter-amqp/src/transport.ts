@@ -12,6 +12,7 @@ import type {
   Transport,
   WireMessage,
 } from '@waybill/core'
+import { capabilitiesOf } from './capabilities.ts'
 import { Link } from './connection.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { resolveOptions } from './options.ts'
@@ -22,7 +23,6 @@ import { AmqpSubscription } from './subscriber.ts'
 import { createTopology } from './topology.ts'
 import type { QueuePlan } from './queue-plan.ts'
 import type { TopologyRoom } from './topology.ts'
-import { MAX_BODY_BYTES, MAX_HEADER_BYTES } from './wire.ts'
 
 /**
  * RabbitMQ 3.10 and later, over amqplib. Connects at first use, and by itself again whenever the connection is lost.
@@ -57,25 +57,7 @@ class AmqpTransport implements Transport {
     this.#links = links
     this.#publisher = new ConfirmPublisher(links.publish, options, this.#topology)
     this.parked = new DeadLetters(links.consume, this.#publisher, options, this.#topology, () => this.#services)
-    this.capabilities = Object.freeze({
-      confirm: 'disk',
-      orderedPublish: options.keyOrder === 'pipelined' ? true : undefined,
-      unroutable: true,
-      persistent: true,
-      order: 'key',
-      services: true,
-      broadcast: true,
-      attempts: 'exact',
-      requeue: 'copy',
-      maxDelayMs: options.retryStepsMs[options.retryStepsMs.length - 1]!,
-      maxHoldMs: options.maxHoldMs,
-      deadLetter: true,
-      ackBefore: true,
-      nullBody: true,
-      binaryHeaders: true,
-      maxBodyBytes: MAX_BODY_BYTES,
-      maxHeaderBytes: MAX_HEADER_BYTES,
-    } satisfies Capabilities)
+    this.capabilities = capabilitiesOf(options)
   }
 
   publish(messages: readonly WireMessage[], options?: CallOptions): readonly Promise<void>[] {
