@@ -55,8 +55,8 @@ async function run(transport: string): Promise<boolean> {
   if (start === undefined) throw new Error(`--transport ${transport}: it is one of ${Object.keys(rigs).join(', ')}`)
   await using rig = await start()
   const report = await runCases({
-    ...rig.suite,
     ...PATIENCE,
+    ...rig.suite,
     ...(values.cases !== 'all' && { only: casesOf(values.cases) }),
     volume: Number(values.volume),
     faultMs: 1_000 * Number(values['fault-s']),

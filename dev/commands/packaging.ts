@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { root, say } from '../bootstrap/paths.mjs'
 import { execute } from '../servers/execute.ts'
 import { tryAsStranger, type Packed } from './stranger.ts'
+import { typeAmqpReadme } from './type-readme.ts'
 
 const ALLOWED = /^(dist\/.+|package\.json|README\.md|LICENSE)$/
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare']
@@ -17,6 +18,8 @@ try {
   for (const one of packed) await check(one)
   say('installing the tarballs in an empty project')
   complaints.push(...(await tryAsStranger(packed, work)))
+  say('typing the README of the RabbitMQ adapter in an empty folder')
+  await typeAmqpReadme(packed, work)
 } catch (error) {
   complaints.push((error as Error).message)
 } finally {

@@ -7,6 +7,11 @@ import { processOf, type FaultRig } from './rig.ts'
 const HEARTBEAT_MS = 2_000
 /** A quorum queue younger than this loses all when its only node is killed. @see https://www.rabbitmq.com/docs/quorum-queues */
 const YOUNG_QUEUE_MS = 5_000
+/**
+ * What expired while the broker was away may come three minutes after it is back: a wait queue finds no exchange yet, and
+ * tries again after `dead_letter_worker_publisher_confirm_timeout`.
+ */
+const LATE_AFTER_RESTART_MS = 200_000
 const ENOUGH_MEMORY = '0.6'
 
 /** What an acknowledgement of a message that was never delivered does: the broker closes that channel, and it alone. */
@@ -55,6 +60,7 @@ export async function rabbitMqRig(version?: RabbitMqVersion): Promise<FaultRig> 
       name: `amqp on RabbitMQ ${version ?? '4.0'}`,
       create: () => amqp({ url: server.url, ...settings }),
       hooks,
+      idleTimeoutMs: LATE_AFTER_RESTART_MS,
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }

@@ -3,7 +3,7 @@ import type { CasesOptions, ProcessHooks } from '@waybill/core/testing'
 
 /** A broker of one's own with all that the suite may do to it. */
 export interface FaultRig extends AsyncDisposable {
-  readonly suite: Required<Pick<CasesOptions, 'name' | 'create' | 'hooks'>>
+  readonly suite: Required<Pick<CasesOptions, 'name' | 'create' | 'hooks'>> & Pick<CasesOptions, 'idleTimeoutMs'>
 }
 
 /** Bounds of a run through faults: brokers take their time to come back. */
