@@ -69,9 +69,23 @@ export const pendingRequests: SuiteCase = {
     }
     silence.open()
     const [next] = await context.buses(1)
-    const { answer } = await next!.request(ask, { number: 21 }, { timeoutMs: 15_000 })
-    equal(answer, 42, 'the answer to a request after all that')
+    equal(await takenAnswer(context, next!), 42, 'the answer to a request after all that')
   },
+}
+
+/** While the fifty that came again are handled, the responder may ask to be asked again later. */
+async function takenAnswer(context: CaseContext, bus: Bus): Promise<number> {
+  const ask = question(context)
+  const deadlineMs = performance.now() + 15_000
+  for (;;) {
+    try {
+      return (await bus.request(ask, { number: 21 }, { timeoutMs: 15_000 })).answer
+    } catch (error) {
+      const shed = (error as { readonly remoteCode?: unknown }).remoteCode === 'OVERLOAD'
+      if (!shed || performance.now() > deadlineMs) throw error
+      await context.pause(50)
+    }
+  }
 }
 
 interface Outcome {
