@@ -18,6 +18,7 @@ export function capabilitiesOf(options: ResolvedOptions): Capabilities {
     maxHoldMs: options.maxHoldMs,
     deadLetter: true,
     ackBefore: true,
+    priority: true,
     nullBody: true,
     binaryHeaders: true,
     maxBodyBytes: MAX_BODY_BYTES,

@@ -14,6 +14,8 @@ export interface Given {
   readonly destination: Destination
   readonly needs: Prerequisite | undefined
   readonly confirm: boolean
+  /** Not a copy of what the broker has already. */
+  readonly fresh: boolean
 }
 
 /** Hears of the end of each message. */
@@ -27,6 +29,7 @@ export class Publication {
   readonly destination: Destination
   readonly needs: Prerequisite | undefined
   readonly confirm: boolean
+  readonly fresh: boolean
   /** 0 until written. */
   sentAtMs = 0
   settled = false
@@ -44,6 +47,7 @@ export class Publication {
     this.destination = given.destination
     this.needs = given.needs
     this.confirm = given.confirm
+    this.fresh = given.fresh
     this.#owner = owner
     this.#resolve = resolve
     this.#reject = reject

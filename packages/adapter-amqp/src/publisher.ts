@@ -65,7 +65,7 @@ export class ConfirmPublisher implements PublicationOwner {
             const { outgoing, destination } = address(message, this.#options, this.#topology)
             const needs = outgoing.exchange === '' ? undefined : this.#exchange(outgoing.exchange)
             this.#checkRoom(outgoing.content.length)
-            const given = { outgoing, destination, needs, confirm: message.confirm !== false }
+            const given = { outgoing, destination, needs, confirm: message.confirm !== false, fresh: true }
             const publication = this.#enqueue(given, timeoutMs, resolve, reject)
             watch?.add(publication)
           } catch (error) {
@@ -88,7 +88,7 @@ export class ConfirmPublisher implements PublicationOwner {
   /** A copy of a message that is open here already, so it does not count against the bounds. */
   copy(outgoing: Outgoing, destination: Destination, needs?: Prerequisite): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#enqueue({ outgoing, destination, needs, confirm: true }, undefined, resolve, reject)
+      this.#enqueue({ outgoing, destination, needs, confirm: true, fresh: false }, undefined, resolve, reject)
       this.#pump()
     })
   }
@@ -216,7 +216,8 @@ export class ConfirmPublisher implements PublicationOwner {
     while (index < queue.length && this.#channel !== undefined && !this.#full && this.#link.blocked === undefined) {
       if (this.#written.size >= this.#options.maxPendingMessages) break
       const publication = queue[index++]!
-      if (publication.settled || !this.#declarations.admits(publication, this.#session!, this.#onDeclared)) continue
+      if (publication.settled || this.#refuses(publication, this.#session!)) continue
+      if (!this.#declarations.admits(publication, this.#session!, this.#onDeclared)) continue
       if (!this.#write(this.#channel, publication)) {
         index--
         break
@@ -225,6 +226,13 @@ export class ConfirmPublisher implements PublicationOwner {
     if (index > 0) queue.splice(0, index)
     // what timed out must not be kept, however long the broker is away
     else if (queue.length > 0 && queue[0]!.settled) this.#queue = queue.filter(({ settled }) => !settled)
+  }
+
+  /** What this broker would carry by half; its version is known only now. */
+  #refuses(publication: Publication, { brokerMajor }: Session): boolean {
+    if (brokerMajor >= 4 || !publication.fresh || publication.outgoing.properties.priority === undefined) return false
+    publication.settle(refused('quorum queues have no priorities before RabbitMQ 4: leave priority out'))
+    return true
   }
 
   /** False when the channel is closed, so that the message stays first in line. */

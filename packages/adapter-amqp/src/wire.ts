@@ -87,8 +87,17 @@ export function write(message: WireMessage, to: Pick<Outgoing, 'exchange' | 'rou
       correlationId: message.correlationId === undefined ? undefined : short('correlation id', message.correlationId),
       replyTo: message.replyTo === undefined ? undefined : short('reply address', message.replyTo),
       timestamp: seconds >= 0 ? seconds : undefined,
+      priority: message.priority === undefined ? undefined : priority(message.priority),
     },
   }
+}
+
+/** @see https://www.rabbitmq.com/docs/priority */
+function priority(given: number): number {
+  if (Number.isInteger(given) && given >= 0 && given <= 255) return given
+  throw refused(
+    `priority ${given}: give a whole number from 0 to 255, of which RabbitMQ tells those over 4 from the rest`,
+  )
 }
 
 function addUserHeaders(headers: Record<string, unknown>, given: WireHeaders, notesAllowed: boolean): void {
