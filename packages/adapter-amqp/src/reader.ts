@@ -131,7 +131,7 @@ export class QueueReader {
     await this.#topology.declarePlan(session, mode, this.plan)
     const channel = await session.connection.createChannel()
     const prefetch = Math.min(this.#options.prefetch ?? maxOpen, maxOpen, 65_535)
-    const tap = new Tap(this.plan.queue, channel, prefetch, this.#options.ports)
+    const tap = new Tap(this.plan.queue, channel, prefetch, this.#options)
     let fault: Error | undefined
     channel.on('error', (error: Error) => (fault = error))
     channel.on('handler-error', (error: Error) => (fault = error))

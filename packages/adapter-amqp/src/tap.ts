@@ -1,6 +1,7 @@
 import { sleep } from '@waybill/core'
 import { AckBatch } from './ack-batch.ts'
 import type { AmqpChannel, AmqpMessage } from './client.ts'
+import { DeliveryAges } from './delivery-ages.ts'
 import type { ResolvedOptions } from './options.ts'
 
 /**
@@ -31,13 +32,18 @@ export class Tap {
   readonly ended: Promise<Error>
   readonly #ports: ResolvedOptions['ports']
   readonly #acks: AckBatch
+  readonly #ages: DeliveryAges
   #end: (reason: Error) => void = () => {}
 
-  constructor(queue: string, channel: AmqpChannel, prefetch: number, ports: ResolvedOptions['ports']) {
+  constructor(queue: string, channel: AmqpChannel, prefetch: number, { ports, logger, maxHoldMs }: ResolvedOptions) {
     this.queue = queue
     this.channel = channel
     this.#ports = ports
     this.#acks = new AckBatch(channel, prefetch, ports, (error) => this.end(error))
+    this.#ages = new DeliveryAges(ports.clock, maxHoldMs / 2, (ageMs) => {
+      const advice = `lower prefetch (${prefetch}) or the handlers' time, before the broker's consumer_timeout ends the channel`
+      logger.warn({ queue, ageMs, maxHoldMs }, `delivery settled late: ${advice}`)
+    })
     this.ended = new Promise((resolve) => (this.#end = resolve))
   }
 
@@ -63,11 +69,14 @@ export class Tap {
   /** Each message that comes through the channel, before anything else is done with it. */
   took(raw: AmqpMessage): void {
     this.#acks.took(raw)
+    this.#ages.took(raw.fields.deliveryTag!)
   }
 
   /** Reaches the broker within milliseconds; see `flush`. */
   ack(raw: AmqpMessage): void {
-    if (this.live) this.#acks.add(raw)
+    if (!this.live) return
+    this.#acks.add(raw)
+    this.#ages.settled(raw.fields.deliveryTag!)
   }
 
   /** Sends the acks that wait for company. */
@@ -78,6 +87,7 @@ export class Tap {
   giveBack(raw: AmqpMessage): void {
     if (!this.live) return
     this.#acks.drop(raw)
+    this.#ages.settled(raw.fields.deliveryTag!)
     try {
       this.channel.nack(raw, false, true)
     } catch (error) {
