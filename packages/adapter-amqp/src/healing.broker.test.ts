@@ -70,8 +70,8 @@ describe('amqp, when things break', () => {
     await publish(transport, second)
     await box.until(() => box.seen.length === 3)
     expect(box.seen[2]!.message.id).toBe(second.id)
-    const states = async () => (await transport.health()).map((part) => part.state)
-    await expect.poll(states, { timeout: 15_000 }).toEqual(['up', 'up'])
+    const states = async () => new Set((await transport.health()).map((part) => part.state))
+    await expect.poll(states, { timeout: 15_000 }).toEqual(new Set(['up']))
   })
 
   it('makes a queue again that was deleted under its consumer', async () => {

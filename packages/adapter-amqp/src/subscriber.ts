@@ -34,6 +34,8 @@ export class AmqpSubscription implements Subscription {
   readonly capabilities: Capabilities
   readonly ended: Promise<Error | undefined>
   readonly service: string
+  /** Where its messages wait. */
+  readonly queues: readonly string[]
   readonly #rooms: SubscriberRooms
   readonly #subscription: SubscribeOptions
   readonly #deliver: Deliver
@@ -78,6 +80,7 @@ export class AmqpSubscription implements Subscription {
     }
     this.#suspects = this.#roomForSuspects()
     const plans = topology.plan(subscription)
+    this.queues = plans.map(({ queue }) => queue)
     this.#whole = plans.filter(({ shards }) => shards === undefined).map((plan) => this.#openReader(plan))
     const sets = new Set(plans.flatMap(({ shards }) => shards ?? []))
     this.#claims = [...sets].map((set) => this.#claimsOf(set, plans))

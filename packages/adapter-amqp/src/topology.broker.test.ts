@@ -1,6 +1,6 @@
 import { connect } from 'amqplib'
 import { uuidv7, type SubscribeOptions, type WireMessage } from '@waybill/core'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { amqp } from './index.ts'
 
 const url = process.env.AMQP_URL!
@@ -57,4 +57,33 @@ it('what operators declared is read as it is: with none, also without a queue fo
 
   await using checks = amqp({ url, topology: 'check' })
   await expect(checks.subscribe(asked, async () => ({ outcome: 'ack' }))).rejects.toMatchObject({ code: 'CONFIG' })
+})
+
+it('tells in its health how much waits for each service', async () => {
+  await using transport = amqp({ url })
+  const name = `amqp-test.${uuidv7(Date.now())}.depth`
+  await transport.declare!({
+    destinations: [],
+    subscriptions: [{ service: name, sources: [{ kind: 'queue', name: `${name}.queue` }], mode: 'compete' }],
+  })
+  const to = (kind: 'queue' | 'service', target: string) => ({ ...message, destination: { kind, name: target } })
+  const messages = [to('service', name), to('queue', `${name}.queue`), to('queue', `${name}.queue`)]
+  await Promise.all(transport.publish(messages))
+  const partOf = async () => (await transport.health()).find(({ part }) => part === `service ${name}`)
+  expect(await partOf()).toBeUndefined()
+  let open: (() => void) | undefined
+  await transport.subscribe(
+    { ...asked, service: name, sources: [{ kind: 'queue', name: `${name}.queue` }], maxOpen: 1 },
+    () => new Promise((resolve) => (open = () => resolve({ outcome: 'ack' }))),
+  )
+  // one is open and one prefetched of each of the two queues
+  await vi.waitFor(async () => expect(await partOf()).toMatchObject({ state: 'up', lag: 1 }), { timeout: 10_000 })
+  await vi.waitFor(
+    async () => {
+      open?.()
+      expect(await partOf()).toMatchObject({ state: 'up', lag: 0 })
+    },
+    { timeout: 10_000, interval: 20 },
+  )
+  open?.()
 })

@@ -19,6 +19,7 @@ import { resolveOptions } from './options.ts'
 import type { AmqpOptions, ResolvedOptions } from './options.ts'
 import { ConfirmPublisher } from './publisher.ts'
 import { openReplies } from './replies.ts'
+import { serviceHealth } from './service-health.ts'
 import { AmqpSubscription } from './subscriber.ts'
 import { createTopology } from './topology.ts'
 import type { QueuePlan } from './queue-plan.ts'
@@ -122,7 +123,15 @@ class AmqpTransport implements Transport {
     }
     if (!publish.used && !consume.used && !replies.used) publish.start()
     const used = [publish, consume, replies].filter((link) => link.used)
-    return await Promise.all(used.map((link) => this.#probe(link, timeoutMs, signal)))
+    const parts = await Promise.all(used.map((link) => this.#probe(link, timeoutMs, signal)))
+    const consuming = parts.find(({ part, state }) => part === consume.purpose && state !== 'down')
+    const { session } = consume
+    if (consuming === undefined || session === undefined) return parts
+    const { ports } = this.#options
+    const services = [...this.#subscriptions.values()].map((subscription) =>
+      serviceHealth(subscription, session, consuming.sinceMs, timeoutMs, ports),
+    )
+    return [...parts, ...(await Promise.all(services))]
   }
 
   [Symbol.asyncDispose](): Promise<void> {
