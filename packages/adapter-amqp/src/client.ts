@@ -13,11 +13,11 @@ export interface AmqpChannel {
   checkExchange(name: string): Promise<unknown>
   assertQueue(name: string, options?: object): Promise<{ readonly queue: string; readonly messageCount: number }>
   checkQueue(name: string): Promise<{ readonly messageCount: number; readonly consumerCount: number }>
-  bindQueue(queue: string, exchange: string, pattern: string): Promise<unknown>
+  bindQueue(queue: string, exchange: string, pattern: string, given?: object): Promise<unknown>
   unbindQueue(queue: string, exchange: string, pattern: string): Promise<unknown>
   deleteQueue(name: string, options?: object): Promise<unknown>
   deleteExchange(name: string): Promise<unknown>
-  bindExchange(destination: string, source: string, pattern: string): Promise<unknown>
+  bindExchange(destination: string, source: string, pattern: string, given?: object): Promise<unknown>
   unbindExchange(destination: string, source: string, pattern: string): Promise<unknown>
   prefetch(count: number): Promise<unknown>
   consume(

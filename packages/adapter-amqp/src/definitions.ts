@@ -6,7 +6,10 @@ import { resolveOptions, type AmqpOptions } from './options.ts'
 import { createTopology } from './topology.ts'
 
 /** Of `amqp`'s options those that decide what stands on the broker. */
-export interface RecordOptions extends Pick<AmqpOptions, 'queues' | 'shards' | 'retryStepsMs' | 'routes'> {
+export interface RecordOptions extends Pick<
+  AmqpOptions,
+  'queues' | 'shards' | 'bindings' | 'queueArguments' | 'retryStepsMs' | 'routes'
+> {
   /** @default '/' */
   readonly vhost?: string | undefined
   /** RabbitMQ's major version: dead letter queues differ. @default 4 */
@@ -62,7 +65,8 @@ export interface DefinitionsRecorder {
 export function recordDefinitions({ vhost = '/', major = 4, ...given }: RecordOptions = {}): DefinitionsRecorder {
   const options = resolveOptions({ ...given, url: 'amqp://recorder' })
   const topology = createTopology(options)
-  const record = new Recording(vhost)
+  const foreign = Object.values(options.bindings).flatMap((own) => own.map(({ exchange }) => exchange))
+  const record = new Recording(vhost, new Set(foreign))
   const session: Session = {
     connection: {
       createChannel: () => Promise.resolve(record.channel()),
@@ -121,12 +125,15 @@ type Arguments = Readonly<Record<string, unknown>>
 /** What is declared through its channels, each thing once; nothing stands yet. */
 class Recording {
   readonly #vhost: string
+  readonly #foreign: ReadonlySet<string>
   readonly #exchanges = new Map<string, RabbitMqDefinitions['exchanges'][number]>()
   readonly #queues = new Map<string, RabbitMqDefinitions['queues'][number]>()
   readonly #bindings = new Map<string, RabbitMqDefinitions['bindings'][number]>()
 
-  constructor(vhost: string) {
+  /** @param foreign exchanges that others declare */
+  constructor(vhost: string, foreign: ReadonlySet<string>) {
     this.#vhost = vhost
+    this.#foreign = foreign
   }
 
   definitions(): RabbitMqDefinitions {
@@ -139,12 +146,15 @@ class Recording {
 
   channel(): AmqpChannel {
     const vhost = this.#vhost
+    const foreign = this.#foreign
     const standing = { durable: true, auto_delete: false } as const
-    const bind = (destination_type: 'queue' | 'exchange') => (destination: string, source: string, key: string) => {
-      const binding = { source, vhost, destination, destination_type, routing_key: key, arguments: {} }
-      this.#bindings.set(JSON.stringify([source, destination, destination_type, key]), binding)
-      return Promise.resolve()
-    }
+    const bind =
+      (destination_type: 'queue' | 'exchange') =>
+      (destination: string, source: string, key: string, given: object = {}) => {
+        const binding = { source, vhost, destination, destination_type, routing_key: key, arguments: { ...given } }
+        this.#bindings.set(JSON.stringify([source, destination, destination_type, key, given]), binding)
+        return Promise.resolve()
+      }
     const missing = () => Promise.reject(Object.assign(new Error('NOT_FOUND'), { code: 404 }))
     const refuse = () => Promise.reject(onlyRecords())
     return {
@@ -161,7 +171,8 @@ class Recording {
       },
       bindQueue: bind('queue'),
       bindExchange: bind('exchange'),
-      checkExchange: missing,
+      // a foreign one stands, as far as can be told; those of shards are asked for before they are made
+      checkExchange: (name) => (foreign.has(name) ? Promise.resolve() : missing()),
       checkQueue: missing,
       unbindQueue: refuse,
       unbindExchange: refuse,

@@ -24,6 +24,13 @@ export interface AmqpOptions {
   /** The queue of a service, by service name. @default the service's name */
   readonly queues?: Readonly<Record<string, string>> | undefined
   /**
+   * Further bindings of a queue, by its name, to exchanges of any type that others declare; they have to stand. So a
+   * foreign producer's exchange is read, or each kind of receiver gets what a header says is for it.
+   */
+  readonly bindings?: Readonly<Record<string, readonly OwnBinding[]>> | undefined
+  /** Further arguments of a queue, by its name, such as `x-max-length`; those that the adapter sets stay as they are. */
+  readonly queueArguments?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined
+  /**
    * Into how many queues, each with a single active consumer, the queue of an ordered service is divided by a hash of
    * the ordering key, so that as many instances work side by side; by name of the queue. Whoever sends keyed messages
    * straight to that queue gives the same number. 1 to 60.
@@ -68,6 +75,15 @@ export interface AmqpOptions {
   readonly ports?: Partial<Ports> | undefined
 }
 
+/** A binding to an exchange that stands. @see https://www.rabbitmq.com/docs/exchanges */
+export interface OwnBinding {
+  readonly exchange: string
+  /** A pattern for a topic exchange, the key for a direct one. @default '' */
+  readonly routingKey?: string | undefined
+  /** What a headers exchange compares, with `x-match`. */
+  readonly arguments?: Readonly<Record<string, unknown>> | undefined
+}
+
 export interface AmqpTlsOptions extends Pick<SecureContextOptions, 'ca' | 'cert' | 'key' | 'passphrase' | 'pfx'> {
   /** The name that the server's certificate must carry. @default the host of the url */
   readonly servername?: string | undefined
@@ -104,6 +120,17 @@ export interface Endpoint {
   readonly password: string | undefined
 }
 
+/** What the promises of a queue rest on. */
+const ADAPTERS_ARGUMENTS: ReadonlySet<string> = new Set([
+  'x-queue-type',
+  'x-delivery-limit',
+  'x-dead-letter-exchange',
+  'x-dead-letter-routing-key',
+  'x-dead-letter-strategy',
+  'x-overflow',
+  'x-single-active-consumer',
+])
+
 type Special = 'url' | 'urls' | 'connection' | 'tls' | 'prefetch' | 'reconnectMs' | 'ports'
 
 /** Options with their defaults, checked. */
@@ -132,6 +159,8 @@ export function resolveOptions(options: AmqpOptions): ResolvedOptions {
     keyOrder: oneOf('keyOrder', options.keyOrder ?? AMQP_DEFAULTS.keyOrder, ['strict', 'pipelined']),
     routes: Object.freeze({ ...options.routes }),
     queues: Object.freeze({ ...options.queues }),
+    bindings: Object.freeze({ ...options.bindings }),
+    queueArguments: Object.freeze({ ...options.queueArguments }),
     shards: Object.freeze({ ...options.shards }),
     prefetch: options.prefetch === undefined ? undefined : within('prefetch', options.prefetch, 1, 65_535),
     confirmTimeoutMs: milliseconds('confirmTimeoutMs', options.confirmTimeoutMs ?? AMQP_DEFAULTS.confirmTimeoutMs),
@@ -164,6 +193,13 @@ export function resolveOptions(options: AmqpOptions): ResolvedOptions {
     throw new ConfigError('replyPrefixes holds an empty text, which would let replies go to any queue')
   }
   for (const name of Object.values(resolved.queues)) checkName('queues', name)
+  for (const [name, own] of Object.entries(resolved.bindings)) {
+    for (const { exchange } of own) checkName(`bindings["${name}"]`, exchange)
+  }
+  for (const [name, given] of Object.entries(resolved.queueArguments)) {
+    const taken = Object.keys(given).find((key) => ADAPTERS_ARGUMENTS.has(key))
+    if (taken !== undefined) throw new ConfigError(`queueArguments["${name}"] holds ${taken}, which the adapter sets`)
+  }
   for (const [name, count] of Object.entries(resolved.shards)) within(`shards["${name}"]`, count, 1, SLOTS)
   return Object.freeze(resolved)
 }

@@ -1,6 +1,7 @@
 import { ConfigError, UnsupportedError } from '@waybill/core'
 import type { Source, SubscribeOptions } from '@waybill/core'
 import type { Session } from './connection.ts'
+import { bindToOthers } from './own-bindings.ts'
 import { checkName } from './options.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { QueuePlan } from './queue-plan.ts'
@@ -42,7 +43,7 @@ export function waitName(stepMs: number): string {
 }
 
 export function createTopology(options: ResolvedOptions): TopologyRoom {
-  const { topology, queues, shards } = options
+  const { topology, queues, shards, queueArguments } = options
   const sets = new Map<string, ShardSet>()
   const homes = new Map<string, string>()
   for (const [home, count] of Object.entries(shards)) {
@@ -80,9 +81,14 @@ export function createTopology(options: ResolvedOptions): TopologyRoom {
       if (topology === 'check') await channel.checkQueue(queue)
       else {
         const form = ephemeral ? EPHEMERAL : durableForm(mode, deadLetterQueue(owner))
-        await channel.assertQueue(queue, { arguments: form })
+        const home = set?.home ?? queue
+        const own = Object.hasOwn(queueArguments, home) ? queueArguments[home] : undefined
+        await channel.assertQueue(queue, { arguments: { ...own, ...form } })
       }
-      if (set !== undefined) return declareWayToShard(channel, set, plan, topology)
+      if (set !== undefined) await declareWayToShard(channel, set, plan, topology)
+      const through = set === undefined ? { queue } : { exchange: set.exchange }
+      await bindToOthers(channel, set?.home ?? queue, through, options)
+      if (set !== undefined) return
       for (const { exchange, patterns } of bindings) {
         if (topology === 'check') {
           await channel.checkExchange(exchange)
