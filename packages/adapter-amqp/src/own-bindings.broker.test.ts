@@ -74,7 +74,7 @@ it("bounds a queue by its user's own argument; what is over the bound is refused
     expect(outcome).toBeInstanceOf(PublishError)
     return outcome
   }, PATIENCE)
-  expect(refusal).toMatchObject({ scope: 'destination' })
+  expect(refusal).toMatchObject({ fault: { scope: 'destination' } })
   expect((refusal as Error).message).toMatch(/is the queue full\?/)
 })
 
