@@ -23,13 +23,17 @@ export interface PublicationOwner {
   onSettled(publication: Publication): void
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** One message on its way: ends once, whoever says so first. */
 export class Publication {
-  readonly outgoing: Outgoing
   readonly destination: Destination
   readonly needs: Prerequisite | undefined
   readonly confirm: boolean
   readonly fresh: boolean
+  readonly bytes: number
+  /** Without its content once it failed: it may be kept for the broker's answer, and does not count as open. */
+  outgoing: Outgoing
   /** 0 until written. */
   sentAtMs = 0
   settled = false
@@ -44,6 +48,7 @@ export class Publication {
 
   constructor(given: Given, owner: PublicationOwner, resolve: () => void, reject: (reason: Error) => void) {
     this.outgoing = given.outgoing
+    this.bytes = given.outgoing.content.length
     this.destination = given.destination
     this.needs = given.needs
     this.confirm = given.confirm
@@ -53,17 +58,16 @@ export class Publication {
     this.#reject = reject
   }
 
-  get bytes(): number {
-    return this.outgoing.content.length
-  }
-
   settle(error?: Error): void {
     if (this.settled) return
     this.settled = true
     this.deadline?.delete(this)
     this.watch?.delete(this)
     if (error === undefined) this.#resolve()
-    else this.#reject(error)
+    else {
+      this.outgoing = { ...this.outgoing, content: NOTHING }
+      this.#reject(error)
+    }
     this.#owner.onSettled(this)
   }
 }

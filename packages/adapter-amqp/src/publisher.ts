@@ -6,6 +6,7 @@ import type { Link, Session } from './connection.ts'
 import { Deadlines } from './deadlines.ts'
 import { Declarations } from './declarations.ts'
 import type { ResolvedOptions } from './options.ts'
+import { Overdue } from './overdue.ts'
 import { AbortWatch, Publication, type Given, type Prerequisite, type PublicationOwner } from './publication.ts'
 import type { TopologyRoom } from './topology.ts'
 import { label, lostWith, notReached, unknown, unroutable } from './publish-faults.ts'
@@ -28,11 +29,10 @@ export class ConfirmPublisher implements PublicationOwner {
   readonly #written = new Map<number, Publication>()
   readonly #declarations: Declarations
   readonly #deadlines: Deadlines<Publication>
+  readonly #overdue: Overdue
   #openMessages = 0
   #openBytes = 0
   #lastConfirmMs = 0
-  /** When the message was sent whose confirm did not come in time, while no other one did. */
-  #silentSinceMs: number | undefined
   #whenIdle: (() => void) | undefined
   readonly #onDeclared = (waiting: readonly Publication[]): void => {
     this.#queue.unshift(...waiting)
@@ -44,9 +44,11 @@ export class ConfirmPublisher implements PublicationOwner {
     this.#options = options
     this.#topology = topology
     this.#declarations = new Declarations(options, this.#stopping.signal)
-    this.#deadlines = new Deadlines(options.ports.timers, (late, timeoutMs) =>
-      late.settle(this.#lateness(late, timeoutMs)),
-    )
+    this.#overdue = new Overdue(options.maxPendingMessages)
+    this.#deadlines = new Deadlines(options.ports.timers, (late, timeoutMs) => {
+      if (late.sentAtMs > 0) this.#overdue.add(late)
+      late.settle(this.#lateness(late, timeoutMs))
+    })
     this.#unlisten = link.listen({
       onUp: (session) => void this.#open(session),
       onDown: (reason) => {
@@ -80,9 +82,7 @@ export class ConfirmPublisher implements PublicationOwner {
 
   /** Why messages don't get out although there is a connection. */
   get problem(): { readonly sinceMs: number; readonly reason: string } | undefined {
-    const sinceMs = this.#silentSinceMs
-    if (sinceMs === undefined) return undefined
-    return { sinceMs, reason: 'the broker confirms nothing: has the queue lost its majority, is a disk slow?' }
+    return this.#overdue.problem
   }
 
   /** A copy of a message that is open here already, so it does not count against the bounds. */
@@ -146,6 +146,7 @@ export class ConfirmPublisher implements PublicationOwner {
     const { failure } = this.#link
     if (failure instanceof ConfigError || (failure && this.#options.connection !== undefined)) throw notReached(failure)
     const publication = new Publication(given, this, resolve, reject)
+    this.#overdue.check(publication)
     this.#openMessages++
     this.#openBytes += publication.bytes
     publication.deadline = this.#deadlines.add(publication, timeoutMs ?? this.#options.confirmTimeoutMs)
@@ -160,7 +161,6 @@ export class ConfirmPublisher implements PublicationOwner {
     const text = `${what}${reason === undefined ? '' : ` (${reason})`}: raise confirmTimeoutMs or check the broker`
     // others were confirmed meanwhile, so only this destination is slow (a quorum queue without its majority)
     const alone = publication.sentAtMs > 0 && this.#lastConfirmMs > publication.sentAtMs
-    if (publication.sentAtMs > 0 && !alone) this.#silentSinceMs ??= publication.sentAtMs
     return new PublishError(text, {
       scope: alone ? 'destination' : 'transport',
       mayExist: publication.sentAtMs > 0,
@@ -198,9 +198,9 @@ export class ConfirmPublisher implements PublicationOwner {
     })
     channel.on('close', () => {
       if (this.#channel === channel) this.#channel = undefined
-      this.#silentSinceMs = undefined
       const waiting = [...this.#written.values()]
       this.#written.clear()
+      this.#overdue.clear()
       for (const publication of waiting) publication.settle(lostWith(publication, reason))
       // the connection lives: only the channel was closed, over one bad message
       if (!session.lost.aborted && this.#session === session) void this.#open(session)
@@ -214,7 +214,7 @@ export class ConfirmPublisher implements PublicationOwner {
     const queue = this.#queue
     let index = 0
     while (index < queue.length && this.#channel !== undefined && !this.#full && this.#link.blocked === undefined) {
-      if (this.#written.size >= this.#options.maxPendingMessages) break
+      if (this.#written.size - this.#overdue.size >= this.#options.maxPendingMessages) break
       const publication = queue[index++]!
       if (publication.settled || this.#refuses(publication, this.#session!)) continue
       if (!this.#declarations.admits(publication, this.#session!, this.#onDeclared)) continue
@@ -266,10 +266,10 @@ export class ConfirmPublisher implements PublicationOwner {
   #answered(number: number, publication: Publication, error: Error | null): void {
     // on a lost channel all callbacks come before the close event, which knows more: leave it to that one
     if (error !== null && error.message !== 'message nacked') return
-    const wasFull = this.#written.size >= this.#options.maxPendingMessages
+    const wasFull = this.#written.size - this.#overdue.size >= this.#options.maxPendingMessages
     this.#written.delete(number)
+    this.#overdue.delete(publication)
     this.#lastConfirmMs = this.#options.ports.clock.nowMs()
-    this.#silentSinceMs = undefined
     if (error !== null) {
       publication.settle(
         new PublishError(`publish to ${label(publication.destination)} refused by the broker: is the queue full?`, {
