@@ -7,8 +7,8 @@ import { startPostgres, startRabbitMq, type Server } from '../servers/index.ts'
 import type { BenchRow } from '../../bench/row.ts'
 
 const HELP = `npm run bench -- [options]
-  --only   writes, inbox, amqp-publish, amqp-consume, amqp-request, amqp-reconnect;
-           several with commas                  default: all
+  --only   writes, inbox, drain, latency, relay-rabbitmq, amqp-publish, amqp-consume,
+           amqp-request, amqp-reconnect; several with commas   default: all
   --pairs  how often each is repeated           default: 5
   --s      how long one run takes, in seconds   default: 3
 The servers of DATABASE_URL and AMQP_URL, or its own; only those that are needed.`
@@ -43,6 +43,18 @@ const benches: Readonly<Record<string, Bench>> = {
   inbox: {
     needs: ['DATABASE_URL'],
     run: async () => (await import('../../bench/inbox.ts')).inboxCost(pairs, durationMs),
+  },
+  drain: {
+    needs: ['DATABASE_URL'],
+    run: async () => (await import('../../bench/drain.ts')).drain(pairs),
+  },
+  latency: {
+    needs: ['DATABASE_URL', 'AMQP_URL'],
+    run: async () => (await import('../../bench/latency.ts')).latency(pairs, durationMs),
+  },
+  'relay-rabbitmq': {
+    needs: ['DATABASE_URL', 'AMQP_URL'],
+    run: async () => (await import('../../bench/relay-rabbitmq.ts')).relayToRabbitMq(pairs),
   },
   'amqp-publish': {
     needs: ['AMQP_URL'],

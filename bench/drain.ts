@@ -1,0 +1,78 @@
+// PostgreSQL as carrier to a handler in this process, beside reading the same rows by their position and nothing else.
+import { createBus, on } from '@waybill/core'
+import { postgres } from '@waybill/outbox-pg'
+import { backendCpuMicros } from './backend-cpu.ts'
+import { benchDatabase } from './bench-database.ts'
+import { Countdown, eventTo, fill, outboxOf } from './outbox-log.ts'
+import { inRounds, shown, timed, type Run } from './pairs.ts'
+import type { BenchRow } from './row.ts'
+
+const ROWS = 50_000
+const BATCH = 1_000
+const LEAST_PER_SECOND = 40_000
+const MOST_NODE_MICROS = 30
+const MOST_SERVER_MICROS = 5
+
+export async function drain(pairs: number): Promise<BenchRow[]> {
+  await using database = await benchDatabase(6)
+  const { pool, schema } = database
+  const outbox = outboxOf(database, 'postgres')
+  const event = eventTo({ name: 'bench' })
+  const serverMicros: number[] = []
+  let service = 0
+
+  const handled = async (): Promise<Run> => {
+    const countdown = new Countdown(ROWS)
+    const name = `bench-${service++}`
+    const bus = createBus({ transport: postgres({ pool, schema, outbox }), source: '/bench' })
+    // its reader begins here: the rows of before are not its own
+    await (
+      await bus.subscribe(name, [on(event, () => countdown.count())], { start: 'latest', concurrency: 100 })
+    ).stop()
+    await fill(outbox, event, ROWS)
+    const before = await backendCpuMicros(pool, schema)
+    const figure = await timed(async () => {
+      await bus.subscribe(name, [on(event, () => countdown.count())], { concurrency: 100 })
+      await countdown.done
+      return ROWS
+    }, 0)
+    const after = await backendCpuMicros(pool, schema)
+    if (before !== undefined && after !== undefined) serverMicros.push((after - before) / ROWS)
+    await bus.stop()
+    return figure
+  }
+  const bare = async (): Promise<Run> => {
+    const { rows } = await pool.query(`SELECT coalesce(max(id), 0) - ${ROWS} AS position FROM "${schema}".outbox`)
+    let position = String(rows[0].position)
+    return timed(async () => {
+      for (let left = ROWS; left > 0;) {
+        const read = await pool.query({
+          name: 'bench-read',
+          text: `SELECT id, message_id, type, ordering_key, attributes, headers, body_text FROM "${schema}".outbox WHERE id > $1 ORDER BY id LIMIT ${BATCH}`,
+          values: [position],
+        })
+        if (read.rows.length === 0) break
+        left -= read.rows.length
+        position = String(read.rows.at(-1).id)
+      }
+      return ROWS
+    }, 0)
+  }
+  const ways = { handled, bare }
+  for (const way of Object.values(ways)) await way()
+  serverMicros.length = 0
+  const runs = await inRounds(ways, pairs)
+  const middle = (values: readonly number[]) => values.toSorted((left, right) => left - right)[values.length >> 1]!
+  const rates = runs.handled.map(({ perSecond }) => perSecond)
+  const micros = runs.handled.map(({ cpuMicros }) => cpuMicros)
+  const server = serverMicros.length === 0 ? 'unknown' : shown(serverMicros, 1)
+  const cheap = serverMicros.length === 0 || middle(serverMicros) <= MOST_SERVER_MICROS
+  return [
+    {
+      what: `PostgreSQL as carrier, ${ROWS} rows of 1 KiB to a handler`,
+      measured: `${shown(rates)} msg/s, node ${shown(micros, 1)}, PG ${server} µs`,
+      limit: `read by position: ${shown(runs.bare.map(({ perSecond }) => perSecond))} rows/s`,
+      reached: middle(rates) >= LEAST_PER_SECOND && middle(micros) <= MOST_NODE_MICROS && cheap,
+    },
+  ]
+}
