@@ -69,7 +69,7 @@ it('tells in its health how much waits for each service', async () => {
   const to = (kind: 'queue' | 'service', target: string) => ({ ...message, destination: { kind, name: target } })
   const messages = [to('service', name), to('queue', `${name}.queue`), to('queue', `${name}.queue`)]
   await Promise.all(transport.publish(messages))
-  const partOf = async () => (await transport.health()).find(({ part }) => part === `service ${name}`)
+  const partOf = async () => (await transport.health()).find(({ part }) => part === `queue ${name}`)
   expect(await partOf()).toBeUndefined()
   let open: (() => void) | undefined
   await transport.subscribe(

@@ -19,7 +19,7 @@ import { resolveOptions } from './options.ts'
 import type { AmqpOptions, ResolvedOptions } from './options.ts'
 import { ConfirmPublisher } from './publisher.ts'
 import { openReplies } from './replies.ts'
-import { serviceHealth } from './service-health.ts'
+import { queueHealth } from './queue-health.ts'
 import { AmqpSubscription } from './subscriber.ts'
 import { createTopology } from './topology.ts'
 import type { QueuePlan } from './queue-plan.ts'
@@ -129,7 +129,7 @@ class AmqpTransport implements Transport {
     if (consuming === undefined || session === undefined) return parts
     const { ports } = this.#options
     const services = [...this.#subscriptions.values()].map((subscription) =>
-      serviceHealth(subscription, session, consuming.sinceMs, timeoutMs, ports),
+      queueHealth(subscription, session, consuming.sinceMs, timeoutMs, ports),
     )
     return [...parts, ...(await Promise.all(services))]
   }

@@ -5,7 +5,7 @@ import type { AmqpSubscription } from './subscriber.ts'
 import { depthOf } from './throw-away.ts'
 
 /** How much waits for a service in its queues; without `lag` where that can't be told in time. */
-export async function serviceHealth(
+export async function queueHealth(
   subscription: AmqpSubscription,
   session: Session,
   sinceMs: number,
@@ -14,7 +14,7 @@ export async function serviceHealth(
 ): Promise<PartHealth> {
   const { service, problem, queues } = subscription
   const part: PartHealth = {
-    part: `service ${service}`,
+    part: `queue ${service}`,
     state: problem === undefined ? 'up' : 'degraded',
     sinceMs,
     ...(problem !== undefined && { reason: problem }),
