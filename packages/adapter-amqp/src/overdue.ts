@@ -32,7 +32,7 @@ export class Overdue {
   }
 
   delete(publication: Publication): void {
-    if (!this.#publications.delete(publication)) return
+    if (this.size === 0 || !this.#publications.delete(publication)) return
     const target = targetOf(publication)
     const left = this.#byTarget.get(target)! - 1
     if (left > 0) this.#byTarget.set(target, left)
@@ -46,6 +46,7 @@ export class Overdue {
 
   /** @throws {PublishError} when the broker has to answer first, so that nothing grows without bound */
   check(publication: Publication): void {
+    if (this.size === 0) return
     const unanswered = this.#byTarget.get(targetOf(publication)) ?? 0
     const full = this.size >= 4 * this.#window
     if (!full && unanswered < this.#window / 2) return
