@@ -50,7 +50,7 @@ export interface AmqpOptions {
   readonly heartbeatMs?: number | undefined
   /** @default 10_000 (milliseconds) */
   readonly connectTimeoutMs?: number | undefined
-  /** Bounds of the pause between two tries to connect, doubled each time, with jitter. @default 200 and 10_000 */
+  /** Bounds of the pause between two tries to connect, doubled each time, with jitter. @default 200 and 1_500 */
   readonly reconnectMs?: { readonly first?: number | undefined; readonly max?: number | undefined } | undefined
   /**
    * `strict`: one unconfirmed message per ordering key. `pipelined`: many, which is faster, but when the broker refuses
@@ -94,7 +94,7 @@ export const AMQP_DEFAULTS = Object.freeze({
   confirmTimeoutMs: 5_000,
   heartbeatMs: 15_000,
   connectTimeoutMs: 10_000,
-  reconnectMs: Object.freeze({ first: 200, max: 10_000 }),
+  reconnectMs: Object.freeze({ first: 200, max: 1_500 }),
   keyOrder: 'strict' as const,
   /** Each at most one and a half times the one before, so no wait is more than half as long again as asked. */
   retryStepsMs: Object.freeze([
