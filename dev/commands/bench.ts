@@ -7,8 +7,10 @@ import { startPostgres, startRabbitMq, type Server } from '../servers/index.ts'
 import type { BenchRow } from '../../bench/row.ts'
 
 const HELP = `npm run bench -- [options]
-  --only   writes, inbox, drain, latency, relay-rabbitmq, amqp-publish, amqp-consume,
-           amqp-request, amqp-reconnect; several with commas   default: all
+  --only   writes, inbox, drain, latency, idle, cycles, backlog, relay-rabbitmq,
+           inbox-rabbitmq, amqp-publish, amqp-consume, amqp-request, amqp-reconnect;
+           several with commas                  default: all
+  --rows   of one cycle, a tenth of the backlog default: 100000
   --pairs  how often each is repeated           default: 5
   --s      how long one run takes, in seconds   default: 3
 The servers of DATABASE_URL and AMQP_URL, or its own; only those that are needed.`
@@ -25,11 +27,13 @@ const { values } = parseArgs({
     only: { type: 'string' },
     pairs: { type: 'string', default: '5' },
     s: { type: 'string', default: '3' },
+    rows: { type: 'string', default: '100000' },
     help: { type: 'boolean', default: false },
   },
 })
 const pairs = Number(values.pairs)
 const durationMs = 1_000 * Number(values.s)
+const rows = Number(values.rows)
 
 // after the hooks that lead to the sources
 const benches: Readonly<Record<string, Bench>> = {
@@ -51,6 +55,22 @@ const benches: Readonly<Record<string, Bench>> = {
   latency: {
     needs: ['DATABASE_URL', 'AMQP_URL'],
     run: async () => (await import('../../bench/latency.ts')).latency(pairs, durationMs),
+  },
+  idle: {
+    needs: ['DATABASE_URL'],
+    run: async () => (await import('../../bench/idle.ts')).idle(pairs, 3 * durationMs),
+  },
+  cycles: {
+    needs: ['DATABASE_URL'],
+    run: async () => (await import('../../bench/cycles.ts')).cycles(rows),
+  },
+  backlog: {
+    needs: ['DATABASE_URL'],
+    run: async () => (await import('../../bench/backlog.ts')).backlog(10 * rows),
+  },
+  'inbox-rabbitmq': {
+    needs: ['DATABASE_URL', 'AMQP_URL'],
+    run: async () => (await import('../../bench/inbox-rabbitmq.ts')).inboxBehindRabbitMq(pairs),
   },
   'relay-rabbitmq': {
     needs: ['DATABASE_URL', 'AMQP_URL'],
@@ -82,6 +102,8 @@ async function run(): Promise<void> {
   }
   if (!(Number.isSafeInteger(pairs) && pairs >= 1))
     throw new Error(`--pairs ${values.pairs}: give a whole number from 1`)
+  if (!(Number.isSafeInteger(rows) && rows >= 1_000))
+    throw new Error(`--rows ${values.rows}: give a whole number from 1000`)
   if (!(durationMs > 0)) throw new Error(`--s ${values.s}: give seconds above 0`)
   await using own = new AsyncDisposableStack()
   for (const variable of new Set(names.flatMap((name) => benches[name]!.needs))) {
@@ -90,12 +112,12 @@ async function run(): Promise<void> {
     process.env[variable] = server.url
   }
   const { tableOf } = await import('../../bench/row.ts')
-  const rows: BenchRow[] = []
+  const table: BenchRow[] = []
   for (const name of names) {
     say(`${name}, load ${loadavg()[0]!.toFixed(1)}`)
-    rows.push(...(await benches[name]!.run()))
+    table.push(...(await benches[name]!.run()))
   }
-  console.log(tableOf(rows))
+  console.log(tableOf(table))
 }
 
 if (values.help) console.log(HELP)
