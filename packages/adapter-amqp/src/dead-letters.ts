@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { PublishError, reasonOf } from '@waybill/core'
 import type { CallOptions, Parked, ParkedMessage } from '@waybill/core'
 import type { AmqpMessage } from './client.ts'
+import { closeChannel } from './close-channel.ts'
 import type { Link } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { ConfirmPublisher } from './publisher.ts'
@@ -184,7 +185,7 @@ export class DeadLetters implements Parked {
       // a quorum queue that takes them back from a closed channel turns their order round
       for (const raw of taken) channel.nack(raw, false, true)
     } finally {
-      await (async () => channel.close())().catch(() => {})
+      await closeChannel(channel, session)
     }
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { ConnectionError, sleep } from '@waybill/core'
 import type { ReplyAddress, WireMessage } from '@waybill/core'
+import { closeChannel } from './close-channel.ts'
 import type { Link, Session } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 import { read } from './wire.ts'
@@ -42,7 +43,7 @@ export async function openReplies(
       { noAck: true },
     )
     address = name
-    return { channel, lost }
+    return { channel, lost, session }
   }
 
   const first = await open(await link.readyWithin(options.connectTimeoutMs))
@@ -70,7 +71,7 @@ export async function openReplies(
         await sleep(options.ports.timers, boundMs * (0.5 + 0.5 * options.ports.random()), ending.signal).catch(() => {})
       }
     }
-    await (async () => current?.channel.close())().catch(() => {})
+    if (current !== undefined) await closeChannel(current.channel, current.session)
   })()
   return {
     get address() {

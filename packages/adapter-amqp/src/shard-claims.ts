@@ -1,5 +1,6 @@
 import { ConfigError, reasonOf, sleep } from '@waybill/core'
 import type { AmqpChannel } from './client.ts'
+import { closeChannel } from './close-channel.ts'
 import type { Link, Session } from './connection.ts'
 import { MemberSign } from './member-sign.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -109,7 +110,7 @@ export class ShardClaims {
         await this.#pause(LOOK_EVERY_MS)
       }
     } finally {
-      await (async () => channel.close())().catch(() => {})
+      await closeChannel(channel, session)
     }
   }
 

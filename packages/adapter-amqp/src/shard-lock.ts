@@ -1,3 +1,4 @@
+import { closeChannel } from './close-channel.ts'
 import type { Session } from './connection.ts'
 import { judgeDeclare } from './throw-away.ts'
 
@@ -21,7 +22,7 @@ export async function lockShard(session: Session, queue: string): Promise<boolea
     if ((error as { code?: unknown }).code === 405) return false
     throw judgeDeclare(error)
   }
-  await channel.close()
+  await closeChannel(channel, session)
   return true
 }
 
@@ -30,5 +31,5 @@ export async function unlockShard(session: Session, queue: string): Promise<void
   const channel = await session.connection.createChannel()
   channel.on('error', () => {})
   await channel.deleteQueue(lockOf(queue))
-  await channel.close()
+  await closeChannel(channel, session)
 }

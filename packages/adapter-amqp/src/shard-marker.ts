@@ -1,5 +1,6 @@
 import { ConfigError } from '@waybill/core'
 import type { AmqpChannel } from './client.ts'
+import { closeChannel } from './close-channel.ts'
 import type { Session } from './connection.ts'
 import { depthOf, exchangeStands, judgeDeclare } from './throw-away.ts'
 
@@ -36,7 +37,7 @@ export async function readMarker(session: Session, home: string): Promise<Standi
   }
   // deleted between the two, so this one says nothing
   await channel.deleteExchange(marker)
-  await channel.close()
+  await closeChannel(channel, session)
   return undefined
 }
 

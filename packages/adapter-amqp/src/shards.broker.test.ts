@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, createBus, defineCommand, defineEvent, on, UnrecoverableError } from '@waybill/core'
 import type { Bus } from '@waybill/core'
+import { createFaultProxy } from '@waybill/core/testing'
 import { connect, type ConsumeMessage } from 'amqplib'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { z } from 'zod'
@@ -231,6 +232,19 @@ it('refuses shards of a service that is not ordered, and numbers that make no se
     /shards\["shards-\w+"\] is 3, but .* is not ordered/,
   )
   for (const count of [0, 61, 1.5]) expect(() => amqp({ url, shards: { [name]: count } })).toThrow(ConfigError)
+})
+
+it('stops in time when its broker goes away while it takes its shards', async () => {
+  const proxy = ends.use(await createFaultProxy({ target: url }))
+  const bus = createBus({ transport: amqp({ url: proxy.url, shards: { [name]: 8 } }), source: '/shards' })
+  const starting = subscribe(bus, 'one', new Ledger())
+  starting.catch(() => {})
+  await vi.waitFor(async () => expect(Math.max(...(await consumersOf([`${name}.1-of-8`])))).toBe(1), PATIENCE)
+  proxy.refuse()
+  proxy.reset()
+  const startedMs = performance.now()
+  await bus.stop()
+  expect(performance.now() - startedMs).toBeLessThan(15_000)
 })
 
 it("reads shards that stand, with topology 'check' and 'none'", async () => {

@@ -166,8 +166,8 @@ export class AmqpSubscription implements Subscription {
       late.abort()
     }
     this.#giveUp.abort()
-    await unclaimed
-    await Promise.all([...this.#readers].map((reader) => reader.stop()))
+    // together: what was just taken waits for the broker until its reader is stopped
+    await Promise.all([unclaimed, ...[...this.#readers].map((reader) => reader.stop())])
     this.#holds.clear()
   }
 

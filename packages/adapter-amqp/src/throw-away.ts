@@ -1,5 +1,6 @@
 import { ConfigError, ConnectionError } from '@waybill/core'
 import type { AmqpChannel } from './client.ts'
+import { closeChannel } from './close-channel.ts'
 import type { Session } from './connection.ts'
 import type { ResolvedOptions } from './options.ts'
 
@@ -17,7 +18,7 @@ export async function onThrowAway(
   } catch (error) {
     throw judgeDeclare(error)
   }
-  await channel.close().catch(() => {})
+  await closeChannel(channel, session)
 }
 
 /** Says which queue or exchange, and which argument, stands in the way. */
@@ -60,6 +61,6 @@ async function unlessMissing<T>(session: Session, look: (channel: AmqpChannel) =
     if ((error as { code?: unknown }).code === 404) return undefined
     throw judgeDeclare(error)
   }
-  await channel.close().catch(() => {})
+  await closeChannel(channel, session)
   return found
 }
