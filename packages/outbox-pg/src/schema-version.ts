@@ -11,15 +11,16 @@ export const OLDEST_SCHEMA_VERSION = 3
 export const schemaFits = (schema: string): string =>
   `EXISTS (SELECT FROM ${schema}.meta WHERE min_relay <= ${READER_VERSION} AND schema_version >= ${OLDEST_SCHEMA_VERSION})`
 
+/** `schema` is quoted. */
+export const missingTablesText = (schema: string): string =>
+  `the tables in schema ${schema} are missing: run "waybill-outbox migrate" or migrate({ pool }), or give the schema that has them`
+
 /** @throws {ConfigError} where the tables are missing, older than this code needs, or newer than it may work on */
 export async function checkSchemaVersion(pool: PgPool, schema: string): Promise<void> {
   const rows = await textRows(pool, `SELECT schema_version, min_relay FROM ${schema}.meta`).catch((cause: unknown) => {
     const { code } = cause as { code?: unknown }
     if (code !== '42P01' && code !== '3F000') throw cause
-    throw new ConfigError(
-      `the tables in schema ${schema} are missing: run "waybill-outbox migrate" or migrate({ pool }), or give the schema that has them`,
-      { cause },
-    )
+    throw new ConfigError(missingTablesText(schema), { cause })
   })
   const [version, minimum] = (rows[0] ?? ['0', '1']).map(Number) as [number, number]
   if (version < OLDEST_SCHEMA_VERSION) {

@@ -1,15 +1,18 @@
 import { parseArgs } from 'node:util'
-import { ACTIONS, jsonLine, printable, textOf, UsageError, type Action } from '@waybill/core/command'
+import { ACTIONS, jsonLine, printable, UsageError, type Action } from '@waybill/core/command'
 import pg from 'pg'
 import { migrate } from '../migrations/index.ts'
 import { rolesSql } from '../migrations/roles.ts'
 import { logStatus } from '../status/log-status.ts'
+import { quoteSchema } from '../schema-name.ts'
+import { failureOf, type At } from './failure.ts'
 import type { OutboxIo, Place } from './outbox-io.ts'
 import { parked } from './parked.ts'
 import { purge } from './purge.ts'
 import { readers } from './readers.ts'
 import { relay } from './relay.ts'
 import { statusText } from './status-text.ts'
+import { targetOf, type Target } from './target.ts'
 import { USAGE } from './usage.ts'
 import { watch } from './watch.ts'
 
@@ -18,6 +21,9 @@ export async function runCommand(io: OutboxIo): Promise<number> {
   const { print, printError } = io
   const pools: pg.Pool[] = []
   let what = 'waybill-outbox'
+  let target: Target | undefined
+  let quoted = ''
+  const at = (): At => ({ target, schema: quoted })
   try {
     const { values, positionals } = parse(io.args)
     if (values.help) {
@@ -27,8 +33,10 @@ export async function runCommand(io: OutboxIo): Promise<number> {
     const [command, ...rest] = positionals
     what = command ?? what
     const { schema, json = false, yes = false, reason } = values
+    quoted = quoteSchema(schema)
     const openPool = () => {
-      const pool = poolOf(values.url ?? io.env.DATABASE_URL)
+      target = targetOf(values.url, io.env)
+      const pool = poolOf(target)
       pools.push(pool)
       return pool
     }
@@ -56,7 +64,7 @@ export async function runCommand(io: OutboxIo): Promise<number> {
       }
       case 'watch':
         alone()
-        return await watch(open(), secondsOf(values.every), io)
+        return await watch(open(), secondsOf(values.every), (error) => failureOf(error, at()), io)
       case 'relay':
         alone()
         return await relay({ config: values.config, schema, json }, openPool, io)
@@ -90,22 +98,21 @@ export async function runCommand(io: OutboxIo): Promise<number> {
         throw new UsageError(`"${command ?? ''}" is no command`)
     }
   } catch (error) {
+    const failure = failureOf(error, at())
     const usage = error instanceof UsageError
-    const { code } = error as { code?: unknown }
-    const hint = code === '42P01' || code === '3F000' ? ': run "waybill-outbox migrate" first' : ''
-    printError(`${printable(what)}: ${printable(textOf(error))}${hint}${usage ? `\n${USAGE}` : ''}`)
+    if (io.args.includes('--json')) printError(jsonLine(failure))
+    else printError(`${printable(what)}: ${printable(failure.error)}${usage ? `\n${USAGE}` : ''}`)
     return usage ? 2 : 1
   } finally {
     await Promise.all(pools.map((pool) => pool.end()))
   }
 }
 
-function poolOf(connectionString: string | undefined): pg.Pool {
-  if (connectionString === undefined) throw new UsageError('no database: give --url, or set DATABASE_URL')
+function poolOf({ connectionString, connectMs }: Target): pg.Pool {
   const pool = new pg.Pool({
     connectionString,
     max: 4,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: connectMs,
     application_name: 'waybill-outbox',
   })
   pool.on('error', () => undefined)

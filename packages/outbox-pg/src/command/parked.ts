@@ -10,11 +10,12 @@ import type { OutboxIo, Place } from './outbox-io.ts'
 /** `waybill-outbox parked`: what readers gave up on (`<id>@<reader>`), and what services parked in their store (`<number>`). */
 export function parked(order: Order, open: () => Place, io: OutboxIo): Promise<number> {
   return replay(
-    () => {
+    async () => {
       const { pool, schema } = open()
+      await textRows(pool, `SELECT FROM ${quoteSchema(schema)}.parked LIMIT 0`)
       const notifier = new Notifier(pool, channelOf(schema ?? 'waybill'))
       const rows = parkedRows({ pool, schema: quoteSchema(schema), onReplay: () => notifier.notify() })
-      return Promise.resolve({ parked: both(rows, readFromLog(pool, quoteSchema(schema), parkedPg({ pool, schema }))) })
+      return { parked: both(rows, readFromLog(pool, quoteSchema(schema), parkedPg({ pool, schema }))) }
     },
     order,
     io,

@@ -17,4 +17,4 @@ waybill-outbox purge inbox | dedupe | parked | refused --older-than AGE
     forgets what is older than 30m, 12h, 7d; wants --yes and --reason
   --url URL      the database; else DATABASE_URL
   --schema NAME  default waybill
-  --json         a JSON document on each line`
+  --json         a JSON document on each line, errors too`
