@@ -10,6 +10,7 @@ import { Overdue } from './overdue.ts'
 import { AbortWatch, Publication, type Given, type Prerequisite, type PublicationOwner } from './publication.ts'
 import type { TopologyRoom } from './topology.ts'
 import { label, lostWith, notReached, unknown, unroutable } from './publish-faults.ts'
+import { SharedHeaders } from './shared-headers.ts'
 import { OWN, countHeader, refused } from './wire.ts'
 import type { Outgoing } from './wire.ts'
 
@@ -30,6 +31,7 @@ export class ConfirmPublisher implements PublicationOwner {
   readonly #declarations: Declarations
   readonly #deadlines: Deadlines<Publication>
   readonly #overdue: Overdue
+  readonly #headers = new SharedHeaders()
   #openMessages = 0
   #openBytes = 0
   #lastConfirmMs = 0
@@ -245,7 +247,8 @@ export class ConfirmPublisher implements PublicationOwner {
     }
     let room: boolean
     try {
-      room = channel.publish(exchange, routingKey, content, properties, (error) =>
+      const options = { ...properties, headers: this.#headers.with(properties.headers) }
+      room = channel.publish(exchange, routingKey, content, options, (error) =>
         this.#answered(number, publication, error),
       )
     } catch (error) {
