@@ -45,6 +45,10 @@ describe('keyedPublisher', () => {
     const { open, publisher } = held()
     const keyed = keyedPublisher(publisher)
     const published = keyed.publish([message('a1', 'a'), message('a2', 'a'), message('a3', 'a')])
+    const told: number[] = []
+    published.forEach((promise, index) => {
+      promise.catch(() => told.push(index))
+    })
     open.get('a1')!.reject(new PublishError('no', { scope: 'destination', mayExist: true }))
     const faults = (await Promise.allSettled(published)).map(
       (end) => end.status === 'rejected' && publishFault(end.reason),
@@ -54,6 +58,7 @@ describe('keyedPublisher', () => {
       { scope: 'message', retryable: true, mayExist: false },
       { scope: 'message', retryable: true, mayExist: false },
     ])
+    expect(told).toEqual([0, 1, 2])
     const again = keyed.publish([message('a4', 'a')])
     open.get('a4')!.resolve()
     await again[0]

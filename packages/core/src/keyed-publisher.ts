@@ -28,42 +28,61 @@ export function keyedPublisher(publisher: Publisher, maxWaiting = MAX_WAITING): 
     capabilities: publisher.capabilities,
     publish(messages, options) {
       if (messages.every((message) => message.orderingKey === undefined)) return publisher.publish(messages, options)
-      return messages.map((message) =>
-        message.orderingKey === undefined ? publishOne(publisher, message, options) : enter(message, options),
-      )
+      // what may go at once goes in one call
+      const going: WireMessage[] = []
+      const names: (string | undefined)[] = []
+      const promises = messages.map((message) => {
+        const name = message.orderingKey === undefined ? undefined : laneOf(message)
+        const lane = name === undefined ? undefined : lanes.get(name)
+        if (lane !== undefined) return enter(lane, message, options)
+        if (name !== undefined) lanes.set(name, new Fifo())
+        going.push(message)
+        names.push(name)
+        return undefined
+      })
+      const sent = publishAll(publisher, going, options)
+      let next = 0
+      return promises.map((waiting) => {
+        if (waiting !== undefined) return waiting
+        const name = names[next]
+        const promise = sent[next++]!
+        if (name === undefined) return promise
+        return new Promise<void>((resolve, reject) => follow(name, promise, { options, resolve, reject }))
+      })
     },
   }
 
-  function enter(message: WireMessage, options: CallOptions | undefined): Promise<void> {
-    return new Promise<void>((resolve, reject) => {
-      const name = laneOf(message)
-      const waiting: Waiting = { message, options, resolve, reject }
-      const lane = lanes.get(name)
-      if (lane !== undefined) {
-        if (count >= maxWaiting) {
-          const text = `${count} messages wait for an earlier one of their ordering key: publish slower, or check the carrier`
-          return reject(new OverloadError(text))
-        }
-        count++
-        return lane.push(waiting)
-      }
-      lanes.set(name, new Fifo())
-      void run(name, waiting)
-    })
+  function enter(lane: Fifo<Waiting>, message: WireMessage, options: CallOptions | undefined): Promise<void> {
+    if (count >= maxWaiting) {
+      const text = `${count} messages wait for an earlier one of their ordering key: publish slower, or check the carrier`
+      return Promise.reject(new OverloadError(text))
+    }
+    count++
+    return new Promise((resolve, reject) => lane.push({ message, options, resolve, reject }))
   }
 
-  async function run(name: string, first: Waiting): Promise<void> {
+  /** Tells the caller first, then those behind it: who hears of both can tell the cause from what followed. */
+  function follow(name: string, sent: Promise<void>, { options, resolve, reject }: Omit<Waiting, 'message'>): void {
+    sent.then(
+      () => {
+        resolve()
+        goOn(name)
+      },
+      (error: unknown) => {
+        reject(error)
+        // whoever gave up says nothing about those behind it
+        if (options?.signal?.aborted !== true) failAll(lanes.get(name)!, error)
+        goOn(name)
+      },
+    )
+  }
+
+  function goOn(name: string): void {
     const lane = lanes.get(name)!
-    for (let next: Waiting | undefined = first; next !== undefined; next = shift(lane)) {
-      try {
-        // whoever gave up while waiting was never handed over, so its place is simply free
-        if (next.options?.signal?.aborted === true) throw next.options.signal.reason
-        await publishOne(publisher, next.message, next.options)
-        next.resolve()
-      } catch (error) {
-        next.reject(error)
-        if (next.options?.signal?.aborted !== true) failAll(lane, error)
-      }
+    for (let next = shift(lane); next !== undefined; next = shift(lane)) {
+      // whoever gave up while waiting was never handed over, so its place is simply free
+      if (next.options?.signal?.aborted === true) next.reject(next.options.signal.reason)
+      else return follow(name, publishOne(publisher, next.message, next.options), next)
     }
     lanes.delete(name)
   }
@@ -83,21 +102,33 @@ export function keyedPublisher(publisher: Publisher, maxWaiting = MAX_WAITING): 
   }
 }
 
-function laneOf({ destination, orderingKey }: WireMessage): string {
-  return JSON.stringify([destination.transport, destination.kind, destination.name, orderingKey])
+function laneOf({ destination: { transport = '', kind, name }, orderingKey }: WireMessage): string {
+  return `${kind} ${transport.length} ${name.length} ${transport}${name}${orderingKey}`
 }
 
 /** Publishes one message, whatever the publisher does wrong. (R1) */
 export function publishOne(publisher: Publisher, message: WireMessage, options?: CallOptions): Promise<void> {
-  const text = `publish to "${message.destination.name}" broke the contract of its publisher`
+  return publishAll(publisher, [message], options)[0]!
+}
+
+/** One promise per message, whatever the publisher does wrong. (R1) */
+function publishAll(
+  publisher: Publisher,
+  messages: readonly WireMessage[],
+  options: CallOptions | undefined,
+): readonly Promise<void>[] {
+  if (messages.length === 0) return []
+  const text = `publish to "${messages[0]!.destination.name}" broke the contract of its publisher`
+  const broken = (what: string, cause?: unknown) => {
+    const error = new PublishError(`${text}: ${what}`, { scope: 'transport', mayExist: true, cause })
+    return messages.map(() => Promise.reject(error))
+  }
   try {
-    const settled = publisher.publish([message], options)
-    if (settled.length === 1) return settled[0]!
+    const settled = publisher.publish(messages, options)
+    if (settled.length === messages.length) return settled
     for (const promise of settled) promise.catch(() => {})
-    return Promise.reject(
-      new PublishError(`${text}: one promise per message is due`, { scope: 'transport', mayExist: true }),
-    )
+    return broken('one promise per message is due')
   } catch (cause) {
-    return Promise.reject(new PublishError(text, { scope: 'transport', mayExist: true, cause }))
+    return broken('it threw', cause)
   }
 }
