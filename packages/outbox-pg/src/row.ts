@@ -136,10 +136,17 @@ function fitsText(body: Uint8Array): boolean {
   return isUtf8(body) && !body.includes(0)
 }
 
+let lastSecond = ''
+let lastSecondText = ''
+
+/** Rows of one second follow each other, and dates are slow to write. */
 function timeOf(epochMicros: string): string {
-  const micros = epochMicros.slice(-3)
-  const iso = new Date(Number(epochMicros.slice(0, -3))).toISOString()
-  return micros === '000' ? iso : `${iso.slice(0, -1)}${micros}Z`
+  const second = epochMicros.slice(0, -6)
+  if (second !== lastSecond) {
+    lastSecondText = new Date(Number(second) * 1_000).toISOString().slice(0, -4)
+    lastSecond = second
+  }
+  return `${lastSecondText}${epochMicros.slice(-6, epochMicros.endsWith('000') ? -3 : undefined)}Z`
 }
 
 /** FNV-1a over the key's UTF-16 units, so that every writer of any version puts a key in the same bucket. */

@@ -2,7 +2,7 @@ import type { WireMessage } from '@waybill/core'
 import { textRows, type PgPool } from '../database.ts'
 
 /** A key within its destination; `undefined` for a message without one. */
-export function laneOf({ destination, orderingKey }: WireMessage): string | undefined {
+function laneOf({ destination, orderingKey }: WireMessage): string | undefined {
   return orderingKey === undefined ? undefined : JSON.stringify([destination.name, orderingKey])
 }
 
@@ -21,15 +21,19 @@ export class BlockedKeys {
     for (const [destination, key, count] of rows) this.#counts.set(JSON.stringify([destination, key]), Number(count))
   }
 
-  has(lane: string | undefined): boolean {
+  has(message: WireMessage): boolean {
+    if (this.#counts.size === 0) return false
+    const lane = laneOf(message)
     return lane !== undefined && this.#counts.has(lane)
   }
 
-  add(lane: string | undefined): void {
+  add(message: WireMessage): void {
+    const lane = laneOf(message)
     if (lane !== undefined) this.#counts.set(lane, (this.#counts.get(lane) ?? 0) + 1)
   }
 
-  remove(lane: string | undefined): void {
+  remove(message: WireMessage): void {
+    const lane = laneOf(message)
     if (lane === undefined) return
     const left = (this.#counts.get(lane) ?? 0) - 1
     if (left > 0) this.#counts.set(lane, left)

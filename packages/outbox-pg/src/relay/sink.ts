@@ -11,7 +11,7 @@ import {
 import type { PgPool } from '../database.ts'
 import type { RowConsumer } from '../log/reader.ts'
 import type { HeldRow, Tenure } from '../log/tenure.ts'
-import { BlockedKeys, laneOf } from './blocked-keys.ts'
+import { BlockedKeys } from './blocked-keys.ts'
 import { DESTINATION_WAIT_MS } from './options.ts'
 
 export interface SinkOptions {
@@ -31,6 +31,18 @@ export interface SinkOptions {
   readonly onRoom: () => void
 }
 
+/** A destination that takes nothing now. */
+interface Refused {
+  readonly sinceMs: number
+  reason: string
+  /** Its rows have left the log. */
+  diverted: boolean
+  /** One of them is on its way, to see. */
+  probing: boolean
+}
+
+/** A window of large bodies is a small one. */
+const WINDOW_BYTES = 16 * 1_048_576
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 10_000
 
@@ -40,12 +52,10 @@ export class RelaySink implements RowConsumer {
   readonly #publisher: Publisher
   readonly #blocked = new BlockedKeys()
   /** Since when a destination refuses, and whether its rows leave the log by now. */
-  readonly #refused = new Map<
-    string,
-    { readonly sinceMs: number; reason: string; diverted: boolean; probing: boolean }
-  >()
+  readonly #refused = new Map<string, Refused>()
   #batch: { row: HeldRow; tenure: Tenure }[] = []
   #open = 0
+  #openBytes = 0
   #pauseMs = FIRST_PAUSE_MS
   #health: Omit<PartHealth, 'part'> = { state: 'up', sinceMs: Date.now() }
   /** What the reader's row says; not known at the begin of a tenure. */
@@ -79,13 +89,13 @@ export class RelaySink implements RowConsumer {
     await this.#blocked.load(pool, schema, reader, onParked === 'skip')
   }
 
-  room(): boolean {
-    return this.#open < this.#options.window
+  room(row?: Pick<HeldRow, 'bytes'>): boolean {
+    if (this.#open >= this.#options.window) return false
+    return this.#open === 0 || this.#openBytes + (row?.bytes ?? 0) <= WINDOW_BYTES
   }
 
   take(row: HeldRow, tenure: Tenure): void {
     const { message, fromRetry } = row
-    const lane = laneOf(message)
     if (!this.#options.only && message.destination.transport === undefined) {
       const error = new PublishError('the row names no carrier, and there are several: createOutbox({ transport })', {
         retryable: false,
@@ -93,15 +103,16 @@ export class RelaySink implements RowConsumer {
       return this.#refuse(row, tenure, error)
     }
     // what came before it waits in outbox_retry: it has to wait there too
-    if (!fromRetry && this.#blocked.has(lane))
+    if (!fromRetry && this.#blocked.has(message))
       return this.#divert(row, tenure, 0, 'waits behind an earlier message of its key')
-    const refused = this.#refused.get(placeOf(row))
+    const refused = this.#refusedAt(row)
     if (refused?.diverted) {
       if (!fromRetry || refused.probing)
         return this.#divert(row, tenure, DESTINATION_WAIT_MS, 'its destination refuses')
       refused.probing = true
     }
     this.#open++
+    this.#openBytes += row.bytes
     this.#batch.push({ row, tenure })
     if (this.#batch.length === 1) queueMicrotask(() => this.#publish())
   }
@@ -112,13 +123,26 @@ export class RelaySink implements RowConsumer {
     const promises = this.#handOver(batch.map(({ row }) => row.message))
     batch.forEach(({ row, tenure }, index) => {
       promises[index]!.then(
-        () => this.#confirmed(row, tenure),
-        (error: unknown) => this.#failed(row, tenure, error),
-      ).finally(() => {
-        this.#open--
-        this.#options.onRoom()
-      })
+        () => {
+          this.#leave(row)
+          this.#confirmed(row, tenure)
+        },
+        (error: unknown) => {
+          this.#leave(row)
+          this.#failed(row, tenure, error)
+        },
+      )
     })
+  }
+
+  #leave(row: HeldRow): void {
+    this.#open--
+    this.#openBytes -= row.bytes
+    this.#options.onRoom()
+  }
+
+  #refusedAt(row: HeldRow): Refused | undefined {
+    return this.#refused.size === 0 ? undefined : this.#refused.get(placeOf(row))
   }
 
   #handOver(messages: HeldRow['message'][]): readonly Promise<void>[] {
@@ -137,9 +161,9 @@ export class RelaySink implements RowConsumer {
 
   #confirmed(row: HeldRow, tenure: Tenure): void {
     this.#pauseMs = FIRST_PAUSE_MS
-    this.#refused.delete(placeOf(row))
+    if (this.#refused.size > 0) this.#refused.delete(placeOf(row))
     if (this.#health.state !== 'up') this.#health = { state: 'up', sinceMs: Date.now() }
-    if (row.fromRetry) this.#blocked.remove(laneOf(row.message))
+    if (row.fromRetry) this.#blocked.remove(row.message)
     this.#tell(tenure)
     tenure.settle(row, { kind: 'done' })
   }
@@ -165,7 +189,7 @@ export class RelaySink implements RowConsumer {
       )
     }
     this.#tell(tenure)
-    const place = this.#refused.get(placeOf(row))
+    const place = this.#refusedAt(row)
     if (place) place.probing = false
     const pauseMs = this.#pauseMs
     // one step per pause, however many of the window failed with it
@@ -197,22 +221,21 @@ export class RelaySink implements RowConsumer {
 
   /** Out of the way of others, not counted as a try. */
   #divert(row: HeldRow, tenure: Tenure, delayMs: number, error: string): void {
-    if (!row.fromRetry) this.#blocked.add(laneOf(row.message))
+    if (!row.fromRetry) this.#blocked.add(row.message)
     tenure.settle(row, { kind: 'move', attempts: row.attempts, delayMs, error, headers: undefined, parked: false })
   }
 
   /** The carrier refuses this very message: again later, then parked. */
   #refuse(row: HeldRow, tenure: Tenure, error: unknown): void {
     const { retryMs, onParked, logger, telemetry, name } = this.#options
-    const lane = laneOf(row.message)
     // those of its key that were handed over behind it failed with it, through no fault of theirs
-    if (!row.fromRetry && this.#blocked.has(lane)) return this.#divert(row, tenure, 0, reasonOf(error))
+    if (!row.fromRetry && this.#blocked.has(row.message)) return this.#divert(row, tenure, 0, reasonOf(error))
     const attempts = row.attempts + 1
     const delayMs = publishFault(error).retryable ? retryMs[attempts - 1] : undefined
     const parked = delayMs === undefined
     const skipped = parked && onParked === 'skip'
-    if (row.fromRetry && skipped) this.#blocked.remove(lane)
-    if (!row.fromRetry && !skipped) this.#blocked.add(lane)
+    if (row.fromRetry && skipped) this.#blocked.remove(row.message)
+    if (!row.fromRetry && !skipped) this.#blocked.add(row.message)
     if (parked) {
       telemetry?.count('outboxDeadLetters', { transport: name })
       logger.error(
