@@ -1,4 +1,5 @@
 import type { Queryable } from '../database.ts'
+import type { StatementNames } from '../statement-names.ts'
 
 /** One message of a batch, by what makes it the same as another. */
 export interface BatchClaim {
@@ -20,6 +21,7 @@ export interface BatchClaimResult {
  */
 export async function claimBatch(
   queryable: Queryable,
+  names: StatementNames,
   schema: string,
   service: string,
   claims: readonly BatchClaim[],
@@ -40,8 +42,7 @@ export async function claimBatch(
       ? 'NOTHING'
       : `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
          WHERE row.handled_at < now() - $${values.push(windowMs)}::float8 * interval '1 ms'`
-  const { rows } = await queryable.query(
-    `WITH wait AS MATERIALIZED (
+  const text = `WITH wait AS MATERIALIZED (
        SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $5, true) AS now)
      INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
      SELECT $1, handler, key, hash
@@ -49,9 +50,8 @@ export async function claimBatch(
      WHERE now IS NOT NULL
      ORDER BY handler COLLATE "C", key COLLATE "C"
      ON CONFLICT (service, handler, scope, key) DO ${renew}
-     RETURNING handler, key, (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`,
-    values,
-  )
+     RETURNING handler, key, (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
+  const { rows } = await names.run(queryable, { text, values })
   const fresh = new Set((rows as Named[]).map(nameOf))
   const known = await hashesOf(
     queryable,

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { serialize } from 'node:v8'
 import type { Queryable } from '../database.ts'
+import type { StatementNames } from '../statement-names.ts'
 
 export interface Claim {
   readonly service: string
@@ -19,7 +20,12 @@ export type ClaimResult =
  * Writes the inbox row as first statement of the handler's transaction. A second copy waits here until the first commits
  * or rolls back. The lock time-out holds for this one statement: RETURNING puts the session's own back.
  */
-export async function claim(queryable: Queryable, schema: string, wanted: Claim): Promise<ClaimResult> {
+export async function claim(
+  queryable: Queryable,
+  names: StatementNames,
+  schema: string,
+  wanted: Claim,
+): Promise<ClaimResult> {
   const { service, handler, key, hash, lockTimeoutMs, windowMs } = wanted
   const values: unknown[] = [service, handler, key, hash, `${lockTimeoutMs}ms`]
   const renew =
@@ -27,15 +33,13 @@ export async function claim(queryable: Queryable, schema: string, wanted: Claim)
       ? 'NOTHING'
       : `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
          WHERE row.handled_at < now() - $${values.push(windowMs)}::float8 * interval '1 ms'`
-  const { rows } = await queryable.query(
-    `WITH wait AS MATERIALIZED (
+  const text = `WITH wait AS MATERIALIZED (
        SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $5, true) AS now)
      INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
      SELECT $1, $2, $3, $4::bytea FROM wait WHERE now IS NOT NULL
      ON CONFLICT (service, handler, scope, key) DO ${renew}
-     RETURNING (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`,
-    values,
-  )
+     RETURNING (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
+  const { rows } = await names.run(queryable, { text, values })
   if (rows.length > 0) return { fresh: true }
   const found = await queryable.query(
     `SELECT content_hash IS NOT DISTINCT FROM $4::bytea AS same, reply FROM ${schema}.inbox
@@ -49,7 +53,7 @@ export async function claim(queryable: Queryable, schema: string, wanted: Claim)
 /** A fingerprint of the data, so that two messages under one key that differ are noticed. */
 export function contentHash(data: unknown): Buffer | null {
   try {
-    return createHash('sha256').update(serialize(data)).digest()
+    return hash('sha256', serialize(data), 'buffer')
   } catch {
     // a schema may put out what has no serial form; the key alone counts then
     return null

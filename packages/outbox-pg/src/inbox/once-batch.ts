@@ -5,11 +5,13 @@ import { contentHash } from './claim.ts'
 import { claimBatch, type BatchClaimResult } from './claim-batch.ts'
 import { missingTables } from './missing-tables.ts'
 import type { resolveOnceOptions } from './options.ts'
+import type { StatementNames } from '../statement-names.ts'
 import { rollsBack } from './rolls-back.ts'
 
 /** Where a batch is handled, and who counts. */
 export interface OnceBatchSetting<Trx> {
   readonly database: Database<Trx>
+  readonly names: StatementNames
   /** Quoted. */
   readonly schema: string
   withTrx(context: Context, trx: Trx): Context & { readonly trx: Trx }
@@ -37,7 +39,7 @@ export function onceBatchOf<Data, Trx>(
   ) => BatchResult | Promise<BatchResult>,
   given: ReturnType<typeof resolveOnceOptions<Data>>,
 ): (datas: readonly Data[], contexts: readonly Context[]) => Promise<BatchResult> {
-  const { database, schema } = setting
+  const { database, names, schema } = setting
   const noTables = missingTables(schema)
 
   const settle = async (trx: Trx, datas: readonly Data[], contexts: readonly Context[]): Promise<readonly Settled[]> =>
@@ -61,7 +63,7 @@ export function onceBatchOf<Data, Trx>(
       await inTransaction('inbox.onceBatch', () =>
         database.transaction({
           first: async (queryable) => {
-            results = await claimBatch(queryable, schema, contexts[0]!.service, claims, given).catch(noTables)
+            results = await claimBatch(queryable, names, schema, contexts[0]!.service, claims, given).catch(noTables)
           },
           work: async (trx) => {
             const fresh = results.flatMap(({ fresh }, place) => (fresh ? [place] : []))

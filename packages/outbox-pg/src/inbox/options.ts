@@ -9,6 +9,13 @@ export interface InboxOptions<Db> {
   readonly retentionMs?: number | undefined
   /** @default 'waybill' */
   readonly schema?: string | undefined
+  /**
+   * Whether the statement that remembers a message is prepared by name, once for each connection of pg. Say `false` where
+   * the outbox has to: behind a pooler that shares connections by transaction and doesn't carry prepared statements over.
+   * @default true
+   * @see https://www.pgbouncer.org/config.html#max_prepared_statements
+   */
+  readonly prepare?: boolean | undefined
   /** Counts duplicates: `openTelemetry()` of `@waybill/core/opentelemetry`. @default none */
   readonly telemetry?: Telemetry | undefined
 }
@@ -32,9 +39,9 @@ export const INBOX_DEFAULTS = Object.freeze({
 })
 
 export function resolveInboxOptions<Trx>(options: InboxOptions<Database<Trx> | PgPool>) {
-  const { retentionMs = INBOX_DEFAULTS.retentionMs } = options
+  const { retentionMs = INBOX_DEFAULTS.retentionMs, prepare = true } = options
   if (!(retentionMs > 0)) throw new ConfigError(`retentionMs of the inbox is ${retentionMs}: give milliseconds above 0`)
-  return Object.freeze({ retentionMs, quoted: quoteSchema(options.schema) })
+  return Object.freeze({ retentionMs, prepare, quoted: quoteSchema(options.schema) })
 }
 
 export function resolveOnceOptions<Data>(options: OnceOptions<Data>, retentionMs: number) {

@@ -69,7 +69,7 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
   const { quoted: schema, transport, dedupeMs, source } = resolved
   const database = databaseOf<Trx>(options.db)
   const wake = new Wake()
-  const names = new StatementNames()
+  const names = new StatementNames(resolved.prepare)
   const notifier = options.wake && new Notifier(options.wake, channelOf(resolved.schema))
   const context = { source, ports: systemPorts }
 
@@ -88,7 +88,7 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
     const inserts = insertStatements(rows, { schema, transport, dedupeMs })
     const lock = resolved.keyLock ? keyLockStatement(schema, rows) : undefined
     const all = lock ? [lock, ...inserts] : inserts
-    return resolved.prepare ? all.map((statement) => names.named(statement)) : all
+    return all.map((statement) => names.named(statement))
   }
 
   const transaction = async <R>(work: (trx: Trx, messages: OutboxMessages) => Promise<R>): Promise<R> => {
