@@ -14,9 +14,9 @@ export interface RelayOptions {
   readonly listen?: string | undefined
   /** Longest wait between looks while nothing comes, in milliseconds. @default 1_000 */
   readonly pollMs?: number | undefined
-  /** Rows per read. @default 500 */
+  /** Rows per read. @default 1_000 */
   readonly batch?: number | undefined
-  /** Messages handed to a carrier and not confirmed, per carrier. @default 250 */
+  /** Messages handed to a carrier and not confirmed, per carrier. @default 1_000 */
   readonly window?: number | undefined
   /** How long a relay that stopped answering keeps its place, in milliseconds. @default 10_000 */
   readonly leaseMs?: number | undefined
@@ -36,8 +36,8 @@ export interface RelayOptions {
 
 export const RELAY_DEFAULTS = Object.freeze({
   pollMs: 1_000,
-  batch: 500,
-  window: 250,
+  batch: 1_000,
+  window: 1_000,
   leaseMs: 10_000,
   onParked: 'block-key' as const,
   retryMs: Object.freeze([1_000, 10_000, 60_000, 600_000]) as readonly number[],
