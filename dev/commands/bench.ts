@@ -108,7 +108,7 @@ async function run(): Promise<void> {
   await using own = new AsyncDisposableStack()
   for (const variable of new Set(names.flatMap((name) => benches[name]!.needs))) {
     if (process.env[variable]) continue
-    const server: Server = own.use(await SERVERS[variable]({ direct: true }))
+    const server: Server = own.use(await SERVERS[variable]({ direct: true, durable: true }))
     process.env[variable] = server.url
   }
   const { tableOf } = await import('../../bench/row.ts')

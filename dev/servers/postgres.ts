@@ -9,22 +9,31 @@ import { RunFolder, sweepLeftovers } from './run-folder.ts'
 import { ServerProcess } from './server-process.ts'
 import type { Server, ServerOptions } from './server.ts'
 
-/** A killed process loses nothing without fsync, only a killed machine does: tests keep every promise and run faster. */
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
   'unix_socket_directories=',
   'max_connections=300',
   'max_prepared_transactions=10',
-  'fsync=off',
 ]
 
+/** A killed process loses nothing without fsync, only a killed machine does: tests keep every promise and run faster. */
+const QUICK = ['fsync=off']
+/** What a small server of somebody's own would have. */
+const DURABLE = ['shared_buffers=1GB', 'max_wal_size=4GB']
+
+export interface PostgresOptions extends ServerOptions {
+  /** COMMIT waits for the disk, as it does in production. @default false */
+  readonly durable?: boolean | undefined
+}
+
 /** PostgreSQL with an empty cluster of its own; the URL is the superuser's. */
-export async function startPostgres({ direct = false }: ServerOptions = {}): Promise<Server> {
+export async function startPostgres({ direct = false, durable = false }: PostgresOptions = {}): Promise<Server> {
   sweepLeftovers()
   const files = await postgresFiles()
   const folder = new RunFolder('postgres')
   const logFile = newLogFile('postgres')
   const data = join(folder.path, 'data')
+  const settings = [...SETTINGS, ...(durable ? DURABLE : QUICK)]
   const serverPort = await freePort()
   const clientPort = direct ? serverPort : await freePort()
   await initialise(files, data, logFile)
@@ -39,7 +48,7 @@ export async function startPostgres({ direct = false }: ServerOptions = {}): Pro
     launch: () =>
       new ServerProcess({
         command: files.postgres,
-        args: ['-D', data, '-p', String(serverPort), ...SETTINGS.flatMap((setting) => ['-c', setting])],
+        args: ['-D', data, '-p', String(serverPort), ...settings.flatMap((setting) => ['-c', setting])],
         logFile,
         ...files.user,
       }),
