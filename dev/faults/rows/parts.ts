@@ -1,5 +1,5 @@
 import { createBus, defineEvent, on, retryPolicy, type Publisher } from '@waybill/core'
-import { createInbox, createOutbox, startRelay, type Relay, type RelayOptions } from '@waybill/outbox-pg'
+import { createInbox, createOutbox, startRelay, type Inbox, type Relay, type RelayOptions } from '@waybill/outbox-pg'
 import pg from 'pg'
 import { z } from 'zod'
 import { LEASE_MS, openCarrier, POLL_MS, type CarrierAt } from './carrier.ts'
@@ -78,9 +78,9 @@ class RolledBack extends Error {}
 export function relay(
   place: Place,
   reach: Reach,
-  options: Pick<RelayOptions, 'retryMs' | 'onParked'> = {},
+  { pool: shared, ...options }: Pick<RelayOptions, 'retryMs' | 'onParked'> & { readonly pool?: pg.Pool } = {},
 ): AsyncDisposable & Pick<Relay, 'parked'> {
-  const pool = poolOf(place, 6)
+  const pool = shared ?? poolOf(place, 6)
   const inner = openCarrier(place.carrier, pool, place.broker)
   const carrier: Publisher & AsyncDisposable = {
     capabilities: inner.capabilities,
@@ -104,7 +104,7 @@ export function relay(
     parked: running.parked,
     async [Symbol.asyncDispose]() {
       await running.stop()
-      await pool.end()
+      if (shared === undefined) await pool.end()
     },
   }
 }
@@ -116,17 +116,26 @@ export interface ConsumeOptions {
   readonly failing?: number | undefined
   /** Takes messages without a type for its own. @default false */
   readonly foreign?: boolean | undefined
+  /** @default the inbox's own */
+  readonly retentionMs?: number | undefined
+  /** @default never */
+  readonly sweepEveryMs?: number | undefined
+  /** @default the bus's own */
+  readonly concurrency?: number | undefined
+  /** One that others use too. @default its own */
+  readonly pool?: pg.Pool | undefined
 }
 
 /** A service that writes one effect per operation. */
 export async function consume(
   place: Place,
   reach: Reach,
-  { name = 'effects', failing = 0, foreign = false }: ConsumeOptions = {},
-): Promise<AsyncDisposable> {
+  { name = 'effects', failing = 0, foreign = false, ...given }: ConsumeOptions = {},
+): Promise<AsyncDisposable & { readonly inbox: Inbox }> {
   const { broker } = place
-  const pool = poolOf(place, 8)
-  const inbox = createInbox({ db: pool, schema: broker })
+  const pool = given.pool ?? poolOf(place, 8)
+  const inbox = createInbox({ db: pool, schema: broker, retentionMs: given.retentionMs })
+  if (given.sweepEveryMs !== undefined) inbox.startSweeping({ everyMs: given.sweepEveryMs })
   const Placed = placedIn(place)
   const bus = createBus({
     transport: openCarrier(place.carrier, pool, broker),
@@ -152,12 +161,15 @@ export async function consume(
     {
       ...(place.carrier.name === 'kafka' && { start: 'earliest' as const }),
       ...(foreign && { assume: Placed }),
+      ...(given.concurrency !== undefined && { concurrency: given.concurrency }),
     },
   )
   return {
+    inbox,
     async [Symbol.asyncDispose]() {
       await bus[Symbol.asyncDispose]()
-      await pool.end()
+      await inbox[Symbol.asyncDispose]()
+      if (given.pool === undefined) await pool.end()
     },
   }
 }

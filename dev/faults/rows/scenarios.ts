@@ -9,6 +9,7 @@ import { manyRelays } from './many-relays.ts'
 import { oversize } from './oversize.ts'
 import { refusedRows } from './refused-rows.ts'
 import { sameId } from './same-id.ts'
+import { shortRetention } from './short-retention.ts'
 import type { Scenario } from './scenario.ts'
 import { zombieRelay } from './zombie-relay.ts'
 
@@ -26,4 +27,5 @@ export const SCENARIOS: readonly Scenario[] = [
   badBytes,
   oversize,
   foreign,
+  shortRetention,
 ]
