@@ -9,6 +9,7 @@ import { manyRelays } from './many-relays.ts'
 import { oversize } from './oversize.ts'
 import { refusedRows } from './refused-rows.ts'
 import { sameId } from './same-id.ts'
+import { sameKey } from './same-key.ts'
 import { shortRetention } from './short-retention.ts'
 import type { Scenario } from './scenario.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -27,5 +28,6 @@ export const SCENARIOS: readonly Scenario[] = [
   badBytes,
   oversize,
   foreign,
+  sameKey,
   shortRetention,
 ]
