@@ -38,13 +38,22 @@ export interface PgPool {
   removeListener(event: 'error', listener: (error: Error) => void): unknown
 }
 
+/** What a transaction begins with. */
+export interface FirstStatement {
+  readonly statement: PgStatement
+  /** Gets what came of it: `rows` are objects or arrays, their values in the order of the statement. */
+  read(result: QueryResult, queryable: Queryable): Promise<void> | void
+  /** Throws the error of a statement that failed, in the words of who gave it. */
+  explain(error: unknown): never
+}
+
 /** Work done inside a transaction, and what is written right before its COMMIT. */
 export interface TransactionPlan<Trx, R> {
   work(trx: Trx): Promise<R>
   /** Written after `work`, in one go with COMMIT where the driver can. */
   last?(): Promise<readonly PgStatement[]> | readonly PgStatement[]
-  /** Run first, before `work`. */
-  first?(queryable: Queryable): Promise<void>
+  /** Run before `work`, in one go with BEGIN where the driver can. */
+  readonly first?: FirstStatement | undefined
 }
 
 /** What outbox and inbox need of a database: transactions of the user's own kind, and raw SQL inside them. */

@@ -22,7 +22,10 @@ export function fromKysely<Trx>(db: KyselyLike<Trx>): Database<Trx> {
     transaction: <R>({ first, work, last }: TransactionPlan<Trx, R>) =>
       db.transaction().execute(async (trx) => {
         const queryable = rawSql(trx as unknown as RawExecutor)
-        await first?.(queryable)
+        if (first !== undefined) {
+          const { text, values } = first.statement
+          await first.read(await queryable.query(text, values).catch(first.explain), queryable)
+        }
         const result = await work(trx)
         for (const { text, values } of (await last?.()) ?? []) await queryable.query(text, values)
         return result

@@ -1,5 +1,9 @@
 import { TransactionError } from '@waybill/core'
+import { runInOnePacket, takesPackets } from './one-packet.ts'
 import type { Database, PgClient, PgPool, PgStatement, Queryable, QueryResult, TransactionPlan } from './database.ts'
+
+const BEGIN: PgStatement = { text: 'BEGIN' }
+const COMMIT: PgStatement = { text: 'COMMIT' }
 
 /** Whether a value is a pool, by shape. */
 export function isPool(value: unknown): value is PgPool {
@@ -57,45 +61,25 @@ async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R
   }
 }
 
-/** BEGIN, and the first statement of the plan in the same packet where the client can pipeline (pg 8.23). */
+/** BEGIN, and the first statement of the plan in the same packet where the client takes one. */
 async function begin(client: PgClient, first: TransactionPlan<PgClient, unknown>['first']): Promise<void> {
-  const pipelined = client as PgClient & { pipeline?: boolean }
-  if (!first || pipelined.pipeline !== false) {
-    await client.query('BEGIN')
-    return first?.(client)
-  }
-  pipelined.pipeline = true
-  try {
-    const results = await Promise.allSettled([client.query('BEGIN'), first(client)])
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
-  } finally {
-    pipelined.pipeline = false
+  if (first === undefined) return void (await client.query('BEGIN'))
+  const [, result] = await runAll(client, [BEGIN, first.statement]).catch(first.explain)
+  await first.read(result!, client)
+}
+
+/** Writes the last statements and COMMIT, in one packet where the client takes one. */
+async function commit(client: PgClient, last: readonly PgStatement[]): Promise<void> {
+  const committed = last.length === 0 ? await client.query('COMMIT') : (await runAll(client, [...last, COMMIT])).at(-1)
+  // COMMIT of a failed transaction is answered with ROLLBACK, and with no error
+  if (committed!.command === 'ROLLBACK') {
+    throw new TransactionError('COMMIT became a rollback: a statement had failed and its error was not thrown on')
   }
 }
 
-/** Writes the last statements and COMMIT, in one packet where the client can pipeline (pg 8.23). */
-async function commit(client: PgClient, last: readonly PgStatement[]): Promise<void> {
-  const pipelined = client as PgClient & { pipeline?: boolean }
-  const pipeline = last.length > 0 && pipelined.pipeline === false && client.getTransactionStatus?.() === 'T'
-  if (pipeline) pipelined.pipeline = true
-  try {
-    const sent: Promise<{ command?: string }>[] = []
-    for (const statement of last) {
-      const written = runStatement(client, statement)
-      if (pipeline) sent.push(written)
-      else await written
-    }
-    sent.push(client.query('COMMIT'))
-    const results = await Promise.allSettled(sent)
-    const failed = results.find((result) => result.status === 'rejected')
-    if (failed) throw failed.reason
-    const committed = results.at(-1) as PromiseFulfilledResult<{ command?: string }>
-    // COMMIT of a failed transaction is answered with ROLLBACK, and with no error
-    if (committed.value.command === 'ROLLBACK') {
-      throw new TransactionError('COMMIT became a rollback: a statement had failed and its error was not thrown on')
-    }
-  } finally {
-    if (pipeline) pipelined.pipeline = false
-  }
+async function runAll(client: PgClient, statements: readonly PgStatement[]): Promise<QueryResult[]> {
+  if (takesPackets(client)) return runInOnePacket(client, statements)
+  const results: QueryResult[] = []
+  for (const statement of statements) results.push(await runStatement(client, statement))
+  return results
 }

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
 import { serialize } from 'node:v8'
-import type { Queryable } from '../database.ts'
-import type { StatementNames } from '../statement-names.ts'
+import type { PgStatement, Queryable, QueryResult } from '../database.ts'
 
 export interface Claim {
   readonly service: string
@@ -20,12 +19,7 @@ export type ClaimResult =
  * Writes the inbox row as first statement of the handler's transaction. A second copy waits here until the first commits
  * or rolls back. The lock time-out holds for this one statement: RETURNING puts the session's own back.
  */
-export async function claim(
-  queryable: Queryable,
-  names: StatementNames,
-  schema: string,
-  wanted: Claim,
-): Promise<ClaimResult> {
+export function claimStatement(schema: string, wanted: Claim): PgStatement {
   const { service, handler, key, hash, lockTimeoutMs, windowMs } = wanted
   const values: unknown[] = [service, handler, key, hash, `${lockTimeoutMs}ms`]
   const renew =
@@ -39,7 +33,16 @@ export async function claim(
      SELECT $1, $2, $3, $4::bytea FROM wait WHERE now IS NOT NULL
      ON CONFLICT (service, handler, scope, key) DO ${renew}
      RETURNING (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
-  const { rows } = await names.run(queryable, { text, values })
+  return { text, values }
+}
+
+/** What came of the claim's statement; of one that was refused, what is remembered of the first. */
+export async function readClaim(
+  { rows }: QueryResult,
+  queryable: Queryable,
+  schema: string,
+  { service, handler, key, hash }: Claim,
+): Promise<ClaimResult> {
   if (rows.length > 0) return { fresh: true }
   const found = await queryable.query(
     `SELECT content_hash IS NOT DISTINCT FROM $4::bytea AS same, reply FROM ${schema}.inbox

@@ -2,7 +2,7 @@ import { inTransaction, type BatchResult, type Context, type Settlement } from '
 import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
 import { storedKey } from '../index-text.ts'
 import { databaseOf } from '../outbox/transactions.ts'
-import { claim, contentHash, type ClaimResult } from './claim.ts'
+import { claimStatement, contentHash, readClaim, type Claim, type ClaimResult } from './claim.ts'
 import {
   INBOX_DEFAULTS,
   resolveInboxOptions,
@@ -123,19 +123,17 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     const key = storedKey(given.key?.(data, context) ?? message.dedupeKey ?? message.id)
     let queryable: Queryable | undefined
     let before = { fresh: true } as ClaimResult
+    const { lockTimeoutMs, windowMs } = given
+    const wanted: Claim = { service, handler, key, hash: contentHash(data), lockTimeoutMs, windowMs }
     const result = await inTransaction(what, () =>
       database.transaction<Result>({
-        first: async (first) => {
-          queryable = first
-          const { lockTimeoutMs, windowMs } = given
-          before = await claim(first, names, schema, {
-            service,
-            handler,
-            key,
-            hash: contentHash(data),
-            lockTimeoutMs,
-            windowMs,
-          }).catch(noTables)
+        first: {
+          statement: names.named(claimStatement(schema, wanted)),
+          read: async (claimed, first) => {
+            queryable = first
+            before = await readClaim(claimed, first, schema, wanted)
+          },
+          explain: noTables,
         },
         work: (trx) =>
           before.fresh

@@ -2,7 +2,7 @@ import { inTransaction, TransactionError, type BatchResult, type Context, type S
 import type { Database } from '../database.ts'
 import { storedKey } from '../index-text.ts'
 import { contentHash } from './claim.ts'
-import { claimBatch, type BatchClaimResult } from './claim-batch.ts'
+import { BatchClaims, type BatchClaimResult } from './claim-batch.ts'
 import { missingTables } from './missing-tables.ts'
 import type { resolveOnceOptions } from './options.ts'
 import type { StatementNames } from '../statement-names.ts'
@@ -53,17 +53,20 @@ export function onceBatchOf<Data, Trx>(
 
   return async (datas, contexts) => {
     if (contexts.length === 0) return []
-    const claims = contexts.map((context, place) => ({
+    const wanted = contexts.map((context, place) => ({
       handler: given.name ?? context.message.type,
       key: storedKey(given.key?.(datas[place]!, context) ?? context.message.dedupeKey ?? context.message.id),
       hash: contentHash(datas[place]),
     }))
+    const claims = new BatchClaims(schema, contexts[0]!.service, wanted)
     let results: readonly BatchClaimResult[] = []
     try {
       await inTransaction('inbox.onceBatch', () =>
         database.transaction({
-          first: async (queryable) => {
-            results = await claimBatch(queryable, names, schema, contexts[0]!.service, claims, given).catch(noTables)
+          first: {
+            statement: names.named(claims.statement(given)),
+            read: async (result, queryable) => void (results = await claims.read(result, queryable)),
+            explain: noTables,
           },
           work: async (trx) => {
             const fresh = results.flatMap(({ fresh }, place) => (fresh ? [place] : []))
