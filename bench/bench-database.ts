@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { migrate } from '@waybill/outbox-pg'
 import pg from 'pg'
 
+export type BenchDatabase = Awaited<ReturnType<typeof benchDatabase>>
+
 /** A schema of its own on the server of DATABASE_URL, with a table for what a business would write. */
 export async function benchDatabase(max: number) {
   const connectionString = process.env.DATABASE_URL

@@ -2,45 +2,51 @@
 import { createBus, on } from '@waybill/core'
 import { postgres } from '@waybill/outbox-pg'
 import { backendCpuMicros } from './backend-cpu.ts'
-import { benchDatabase } from './bench-database.ts'
+import { benchDatabase, type BenchDatabase } from './bench-database.ts'
 import { Countdown, eventTo, fill, outboxOf } from './outbox-log.ts'
-import { inRounds, shown, timed, type Run } from './pairs.ts'
+import { inRounds, middle, shown, timed, type Run } from './pairs.ts'
 import type { BenchRow } from './row.ts'
 
 const ROWS = 50_000
 const BATCH = 1_000
-const LEAST_PER_SECOND = 40_000
+export const LEAST_PER_SECOND = 40_000
 const MOST_NODE_MICROS = 30
 const MOST_SERVER_MICROS = 5
 
-export async function drain(pairs: number): Promise<BenchRow[]> {
-  await using database = await benchDatabase(6)
+/** A way to run again and again: commits rows, then times them on their way to the handler of a new service. */
+export function toHandler(database: BenchDatabase, rows: number, onServerMicros?: (perRow: number) => void) {
   const { pool, schema } = database
   const outbox = outboxOf(database, 'postgres')
   const event = eventTo({ name: 'bench' })
-  const serverMicros: number[] = []
   let service = 0
-
-  const handled = async (): Promise<Run> => {
-    const countdown = new Countdown(ROWS)
+  return async (): Promise<Run> => {
+    const countdown = new Countdown(rows)
     const name = `bench-${service++}`
     const bus = createBus({ transport: postgres({ pool, schema, outbox }), source: '/bench' })
     // its reader begins here: the rows of before are not its own
     await (
       await bus.subscribe(name, [on(event, () => countdown.count())], { start: 'latest', concurrency: 100 })
     ).stop()
-    await fill(outbox, event, ROWS)
+    await fill(outbox, event, rows)
     const before = await backendCpuMicros(pool, schema)
     const figure = await timed(async () => {
       await bus.subscribe(name, [on(event, () => countdown.count())], { concurrency: 100 })
       await countdown.done
-      return ROWS
+      return rows
     }, 0)
     const after = await backendCpuMicros(pool, schema)
-    if (before !== undefined && after !== undefined) serverMicros.push((after - before) / ROWS)
+    if (before !== undefined && after !== undefined) onServerMicros?.((after - before) / rows)
     await bus.stop()
     return figure
   }
+}
+
+export async function drain(pairs: number): Promise<BenchRow[]> {
+  await using database = await benchDatabase(6)
+  const { pool, schema } = database
+  const serverMicros: number[] = []
+
+  const handled = toHandler(database, ROWS, (perRow) => serverMicros.push(perRow))
   const bare = async (): Promise<Run> => {
     const { rows } = await pool.query(`SELECT coalesce(max(id), 0) - ${ROWS} AS position FROM "${schema}".outbox`)
     let position = String(rows[0].position)
@@ -62,7 +68,6 @@ export async function drain(pairs: number): Promise<BenchRow[]> {
   for (const way of Object.values(ways)) await way()
   serverMicros.length = 0
   const runs = await inRounds(ways, pairs)
-  const middle = (values: readonly number[]) => values.toSorted((left, right) => left - right)[values.length >> 1]!
   const rates = runs.handled.map(({ perSecond }) => perSecond)
   const micros = runs.handled.map(({ cpuMicros }) => cpuMicros)
   const server = serverMicros.length === 0 ? 'unknown' : shown(serverMicros, 1)

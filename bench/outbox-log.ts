@@ -1,10 +1,10 @@
 import { defineEvent, type Destination } from '@waybill/core'
 import { createOutbox, type Outbox } from '@waybill/outbox-pg'
 import { anything, textOf } from './payload.ts'
-import type { benchDatabase } from './bench-database.ts'
+import type { BenchDatabase } from './bench-database.ts'
 
 const A_TRANSACTION = 500
-const KEYS = 1_000
+export const KEYS = 1_000
 
 export const KIB = textOf(1_024)
 type Data = typeof KIB
@@ -21,7 +21,7 @@ export function eventTo(destination: Partial<Destination>) {
 
 export type BenchEvent = ReturnType<typeof eventTo>
 
-export function outboxOf({ pool, schema }: Awaited<ReturnType<typeof benchDatabase>>, transport: string): Outbox {
+export function outboxOf({ pool, schema }: BenchDatabase, transport: string): Outbox {
   return createOutbox({ db: pool, source: '/bench', schema, transport })
 }
 

@@ -37,6 +37,10 @@ export function ratios(runs: readonly Run[], limit: readonly Run[]): number[] {
   return runs.map(({ perSecond }, pair) => perSecond / limit[pair]!.perSecond)
 }
 
+export function middle(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[values.length >> 1]!
+}
+
 /** Median and range. */
 export function shown(values: readonly number[], digits = 0, unit = ''): string {
   const sorted = values.toSorted((left, right) => left - right)

@@ -3,24 +3,25 @@ import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { say } from '../bootstrap/paths.mjs'
 import '../faults/resolve-sources.ts'
-import { startPostgres, startRabbitMq, type Server } from '../servers/index.ts'
+import { startKafka, startPostgres, startRabbitMq, type Server } from '../servers/index.ts'
 import type { BenchRow } from '../../bench/row.ts'
 
 const HELP = `npm run bench -- [options]
-  --only   writes, inbox, drain, latency, idle, cycles, backlog, relay-rabbitmq,
-           inbox-rabbitmq, amqp-publish, amqp-consume, amqp-request, amqp-reconnect;
+  --only   writes, inbox, drain, peers, latency, idle, cycles, backlog,
+           relay-rabbitmq, relay-kafka, inbox-rabbitmq, amqp-publish,
+           amqp-consume, amqp-request, amqp-reconnect;
            several with commas                  default: all
   --rows   of one cycle, a tenth of the backlog default: 100000
   --pairs  how often each is repeated           default: 5
   --s      how long one run takes, in seconds   default: 3
-The servers of DATABASE_URL and AMQP_URL, or its own; only those that are needed.`
+The servers of DATABASE_URL, AMQP_URL and KAFKA_BROKERS, or its own; only those that are needed.`
 
 interface Bench {
   readonly needs: readonly (keyof typeof SERVERS)[]
   run(): Promise<BenchRow[]>
 }
 
-const SERVERS = { DATABASE_URL: startPostgres, AMQP_URL: startRabbitMq } as const
+const SERVERS = { DATABASE_URL: startPostgres, AMQP_URL: startRabbitMq, KAFKA_BROKERS: startKafka } as const
 
 const { values } = parseArgs({
   options: {
@@ -52,6 +53,10 @@ const benches: Readonly<Record<string, Bench>> = {
     needs: ['DATABASE_URL'],
     run: async () => (await import('../../bench/drain.ts')).drain(pairs),
   },
+  peers: {
+    needs: ['DATABASE_URL'],
+    run: async () => (await import('../../bench/peers.ts')).peers(pairs, durationMs),
+  },
   latency: {
     needs: ['DATABASE_URL', 'AMQP_URL'],
     run: async () => (await import('../../bench/latency.ts')).latency(pairs, durationMs),
@@ -75,6 +80,10 @@ const benches: Readonly<Record<string, Bench>> = {
   'relay-rabbitmq': {
     needs: ['DATABASE_URL', 'AMQP_URL'],
     run: async () => (await import('../../bench/relay-rabbitmq.ts')).relayToRabbitMq(pairs),
+  },
+  'relay-kafka': {
+    needs: ['DATABASE_URL', 'KAFKA_BROKERS'],
+    run: async () => (await import('../../bench/relay-kafka.ts')).relayToKafka(pairs),
   },
   'amqp-publish': {
     needs: ['AMQP_URL'],
