@@ -12,7 +12,7 @@ const HELP = `npm run faults -- [options]
   --runs       seeds per row or fault, from --seed on                              default: 3
   --seed       repeats the choices of a run
   --volume     messages of the biggest case                          default: 5000
-  --fault-s    how long a broker is away, silent or blocked          default: 20
+  --fault-s    how long a broker is away, silent or blocked          default: 20; for rows: each its own
   --soak-s     how long cases 59 and 60 go on                        default: 60`
 
 const { values } = parseArgs({
@@ -25,7 +25,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     seed: { type: 'string' },
     volume: { type: 'string', default: '5000' },
-    'fault-s': { type: 'string', default: '20' },
+    'fault-s': { type: 'string' },
     'soak-s': { type: 'string', default: '60' },
     help: { type: 'boolean', default: false },
   },
@@ -40,6 +40,8 @@ const rigs = {
   kafka: async () => (await import('../faults/kafka.ts')).kafkaRig(),
   postgres: async () => (await import('../faults/postgres.ts')).postgresRig(),
 }
+
+const faultMs = values['fault-s'] === undefined ? undefined : 1_000 * Number(values['fault-s'])
 
 function casesOf(text: string): string[] {
   return text.split(',').flatMap((part) => {
@@ -59,7 +61,7 @@ async function run(transport: string): Promise<boolean> {
     ...rig.suite,
     ...(values.cases !== 'all' && { only: casesOf(values.cases) }),
     volume: Number(values.volume),
-    faultMs: 1_000 * Number(values['fault-s']),
+    faultMs: faultMs ?? 20_000,
     soakMs: 1_000 * Number(values['soak-s']),
     onResult: ({ id, outcome, durationMs }) =>
       say(`${transport} ${id} ${outcome} (${Math.round(durationMs / 1_000)} s)`),
@@ -81,7 +83,8 @@ else {
     } else if (values.rows !== undefined) {
       const { rowsCommand } = await import('../faults/rows/rows-command.ts')
       const carriers = (values.transport ?? 'postgres').split(',')
-      if (!(await rowsCommand({ rows: casesOf(values.rows), carriers, rabbitmq, seed, runs }))) process.exitCode = 1
+      if (!(await rowsCommand({ rows: casesOf(values.rows), carriers, rabbitmq, seed, runs, faultMs })))
+        process.exitCode = 1
     } else
       for (const transport of (values.transport ?? 'amqp,postgres').split(','))
         if (!(await run(transport))) process.exitCode = 1

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { KILL_ROWS } from './rows/kill-rows.ts'
 import { runRows, ROWS } from './rows/run-rows.ts'
 import { clean } from './rows/verdict.ts'
 
@@ -9,13 +10,14 @@ test.for(ROWS.filter(({ quick }) => quick))('row $row: $what', { timeout: 90_000
     carriers: [{ name: 'postgres' }],
     rows: [row],
     seeds: [1],
+    faultMs: 1_500,
     parallel: 1,
     onRun({ kills, verdict, note }) {
       if (note?.startsWith('cannot run here')) skip(note)
       expect(verdict, note).toMatchObject({ lost: 0, doubled: 0, unexpected: 0, disordered: 0 })
       expect(clean(verdict!)).toBe(true)
       expect(verdict!.committed).toBeGreaterThanOrEqual(40)
-      if (typeof row === 'number' && row < 12) expect(kills).toBe(2)
+      if (KILL_ROWS.some((kill) => kill.row === row)) expect(kills).toBe(2)
     },
   })
 })

@@ -12,12 +12,17 @@ export type CarrierAt = { readonly name: 'postgres' } | { readonly name: 'amqp' 
 
 export const LEASE_MS = 500
 export const POLL_MS = 20
+/** Of readers that listen: looking alone would be noticed. */
+export const LISTEN_POLL_MS = 1_000
 /** The least that a Kafka broker takes. */
 const SESSION_MS = 6_000
 
-/** A client of the carrier. `pool` and `schema` are those of PostgreSQL as carrier. */
-export function openCarrier(at: CarrierAt, pool: pg.Pool, schema: string): Transport {
-  if (at.name === 'postgres') return postgres({ pool, schema, leaseMs: LEASE_MS, pollMs: POLL_MS })
+/** A client of the carrier. `pool`, `schema` and `listen` are those of PostgreSQL as carrier. */
+export function openCarrier(at: CarrierAt, pool: pg.Pool, schema: string, listen?: string): Transport {
+  if (at.name === 'postgres') return postgres({ pool, schema, leaseMs: LEASE_MS, listen, pollMs: pollMsOf(listen) })
   if (at.name === 'amqp') return amqp({ url: at.url, heartbeatMs: 2_000, reconnectMs: { first: 50, max: 1_000 } })
   return kafka({ brokers: [at.url], partitions: 3, heartbeatMs: 300, sessionTimeoutMs: SESSION_MS })
 }
+
+/** How long readers wait between looks. */
+export const pollMsOf = (listen: string | undefined): number => (listen === undefined ? POLL_MS : LISTEN_POLL_MS)

@@ -2,7 +2,7 @@ import { createBus, defineEvent, on, retryPolicy, type Publisher } from '@waybil
 import { createInbox, createOutbox, startRelay, type Inbox, type Relay, type RelayOptions } from '@waybill/outbox-pg'
 import pg from 'pg'
 import { z } from 'zod'
-import { LEASE_MS, openCarrier, POLL_MS, type CarrierAt } from './carrier.ts'
+import { LEASE_MS, openCarrier, pollMsOf, type CarrierAt } from './carrier.ts'
 import type { Reach } from './failpoint.ts'
 
 /** Where the parts of one run meet. `log` is the outbox's schema, `broker` that of inbox, effects, and PostgreSQL as carrier. */
@@ -14,6 +14,8 @@ export interface Place {
   readonly operations: number
   /** Messages that the relay has on its way at once. */
   readonly window: number
+  /** Where relay and readers listen for notifications. @default they poll, often */
+  readonly listen?: string | undefined
 }
 
 export const KEYS = 5
@@ -79,9 +81,9 @@ export function relay(
   place: Place,
   reach: Reach,
   { pool: shared, ...options }: Pick<RelayOptions, 'retryMs' | 'onParked'> & { readonly pool?: pg.Pool } = {},
-): AsyncDisposable & Pick<Relay, 'parked'> {
+): AsyncDisposable & Pick<Relay, 'parked' | 'health'> {
   const pool = shared ?? poolOf(place, 6)
-  const inner = openCarrier(place.carrier, pool, place.broker)
+  const inner = openCarrier(place.carrier, pool, place.broker, place.listen)
   const carrier: Publisher & AsyncDisposable = {
     capabilities: inner.capabilities,
     publish(messages, options) {
@@ -90,18 +92,20 @@ export function relay(
     },
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
   }
-  const { log: schema, window } = place
+  const { log: schema, window, listen } = place
   const running = startRelay({
     pool,
     schema,
     window,
     leaseMs: LEASE_MS,
-    pollMs: POLL_MS,
+    listen,
+    pollMs: pollMsOf(listen),
     transports: { carrier },
     ...options,
   })
   return {
     parked: running.parked,
+    health: () => running.health(),
     async [Symbol.asyncDispose]() {
       await running.stop()
       if (shared === undefined) await pool.end()
@@ -124,13 +128,15 @@ export interface ConsumeOptions {
   readonly concurrency?: number | undefined
   /** One that others use too. @default its own */
   readonly pool?: pg.Pool | undefined
+  /** Told of each error of a handler or its transaction. */
+  readonly onFailure?: ((error: { readonly code?: string }) => void) | undefined
 }
 
 /** A service that writes one effect per operation. */
 export async function consume(
   place: Place,
   reach: Reach,
-  { name = 'effects', failing = 0, foreign = false, ...given }: ConsumeOptions = {},
+  { name = 'effects', failing = 0, foreign = false, onFailure, ...given }: ConsumeOptions = {},
 ): Promise<AsyncDisposable & { readonly inbox: Inbox }> {
   const { broker } = place
   const pool = given.pool ?? poolOf(place, 8)
@@ -138,7 +144,7 @@ export async function consume(
   if (given.sweepEveryMs !== undefined) inbox.startSweeping({ everyMs: given.sweepEveryMs })
   const Placed = placedIn(place)
   const bus = createBus({
-    transport: openCarrier(place.carrier, pool, broker),
+    transport: openCarrier(place.carrier, pool, broker, place.listen),
     source: '/effects',
     retry: retryPolicy({ inProcess: { tries: 20, firstMs: 1, maxMs: 5 } }),
   })
@@ -152,7 +158,12 @@ export async function consume(
     [
       on(Placed, async (data, context) => {
         reach('before-inbox', data.op)
-        const settlement = await once(data, Object.create(context, { service: { value: 'effects' } }))
+        const settlement = await once(data, Object.create(context, { service: { value: 'effects' } })).catch(
+          (error) => {
+            onFailure?.(error)
+            throw error
+          },
+        )
         reach('after-inbox')
         return settlement
       }),

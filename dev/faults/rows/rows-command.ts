@@ -11,13 +11,15 @@ export interface RowsCommand {
   readonly rabbitmq: RabbitMqVersion
   readonly seed: number
   readonly runs: number
+  /** @default as long as the matrix says */
+  readonly faultMs?: number | undefined
 }
 
 /**
  * `npm run faults -- --rows …`: on servers of its own. Resolves with whether all was well: a row that was asked for and
  * can't be run, here or yet, did not pass.
  */
-export async function rowsCommand({ rows, carriers, rabbitmq, seed, runs }: RowsCommand): Promise<boolean> {
+export async function rowsCommand({ rows, carriers, rabbitmq, seed, runs, faultMs }: RowsCommand): Promise<boolean> {
   const known = ROWS.filter(({ row }) => rows.includes('all') || rows.includes(String(row))).map(({ row }) => row)
   const missing = rows.filter((row) => row !== 'all' && !known.map(String).includes(row))
   if (missing.length > 0) say(`rows without a harness yet, not run: ${missing.join(', ')}`)
@@ -33,6 +35,7 @@ export async function rowsCommand({ rows, carriers, rabbitmq, seed, runs }: Rows
       carriers: at,
       rows: known,
       seeds: Array.from({ length: runs }, (_, index) => seed + index),
+      faultMs,
       parallel: 2,
       onRun(run) {
         done.push(run)

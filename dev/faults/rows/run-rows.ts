@@ -23,13 +23,15 @@ export interface RowsOptions {
   readonly carriers: readonly CarrierAt[]
   readonly rows: readonly (number | string)[]
   readonly seeds: readonly number[]
+  /** How long faults last that have a length. @default as long as the matrix says */
+  readonly faultMs?: number | undefined
   /** Runs at once. */
   readonly parallel: number
   onRun(run: RowRun): void
 }
 
 /** Runs each row with each seed on each carrier. */
-export async function runRows({ url, carriers, rows, seeds, parallel, onRun }: RowsOptions): Promise<void> {
+export async function runRows({ url, carriers, rows, seeds, faultMs, parallel, onRun }: RowsOptions): Promise<void> {
   const wanted = ROWS.filter(({ row }) => rows.includes(row))
   const runs = carriers.flatMap((carrier) =>
     seeds.flatMap((seed) =>
@@ -39,7 +41,7 @@ export async function runRows({ url, carriers, rows, seeds, parallel, onRun }: R
   const worker = async () => {
     for (let next = runs.shift(); next !== undefined; next = runs.shift()) {
       const { row, seed, carrier } = next
-      const shown = await row.run({ url, carrier, seed }).catch((error: Error) => ({
+      const shown = await row.run({ url, carrier, seed, faultMs }).catch((error: Error) => ({
         verdict: undefined,
         note: `${error instanceof CannotRunHere ? 'cannot run here: ' : ''}${error.message}`,
       }))

@@ -13,6 +13,13 @@ export interface Shown {
   readonly note?: string | undefined
 }
 
+/** Where a row runs, and how. */
+export interface RunAt extends WorldAt {
+  readonly seed: number
+  /** How long a fault lasts that has a length. @default as long as the matrix says */
+  readonly faultMs?: number | undefined
+}
+
 /** A row of the fault matrix, or a harder case, that is more than one kill at one point. */
 export interface Scenario {
   readonly row: number | string
@@ -21,7 +28,7 @@ export interface Scenario {
   readonly carriers?: readonly CarrierName[] | undefined
   /** Whether `npm test` runs it too: it takes a few seconds. @default false */
   readonly quick?: boolean | undefined
-  run(at: WorldAt & { readonly seed: number }): Promise<Shown>
+  run(at: RunAt): Promise<Shown>
 }
 
 /** Thrown where this machine lacks what a row needs: not run, and not passed. */

@@ -12,6 +12,7 @@ import { sameId } from './same-id.ts'
 import { sameKey } from './same-key.ts'
 import { shortRetention } from './short-retention.ts'
 import type { Scenario } from './scenario.ts'
+import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
 
 /** Rows that are more than one kill at one point. */
@@ -30,4 +31,5 @@ export const SCENARIOS: readonly Scenario[] = [
   foreign,
   sameKey,
   shortRetention,
+  unknownCommit,
 ]
