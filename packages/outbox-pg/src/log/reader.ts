@@ -160,10 +160,11 @@ export class LogReader {
         try {
           await this.#options.consumer.begin?.(tenure)
           this.#say('up')
-          failures = 0
           await this.#lead(tenure)
           if (tenure.over) throw tenure.signal.reason
         } finally {
+          // a lease that can be had while nothing can be stored would be taken, and all of it handed on, again and again
+          if (tenure.stored) failures = 0
           if (this.#stopping) await this.#drain(tenure)
           else tenure.end(new Error('the database failed'))
         }
@@ -173,9 +174,16 @@ export class LogReader {
         this.#say('down', reasonText(error))
         const boundMs = Math.min(LONGEST_RETRY_MS, 50 * 2 ** Math.min(failures, 10))
         // readers that were cut off together must not come back together
-        await this.#latch.wait(boundMs * (0.5 + Math.random() / 2))
+        await this.#rest(boundMs * (0.5 + Math.random() / 2))
       }
     }
+  }
+
+  /** Unlike a wait of the latch it ends early by `stop` alone: late confirms and new rows must not make the loop a hot one. */
+  async #rest(timeoutMs: number): Promise<void> {
+    const untilMs = performance.now() + timeoutMs
+    for (let leftMs = timeoutMs; !this.#stopping && leftMs > 0; leftMs = untilMs - performance.now())
+      await this.#latch.wait(leftMs)
   }
 
   async #lead(tenure: Tenure): Promise<void> {

@@ -41,6 +41,8 @@ export class Tenure {
   retryStale = false
   /** Nothing is read before this time of `performance.now()`. */
   pausedUntilMs = 0
+  /** Whether any write of it took effect. */
+  stored = false
   readonly #row: ReaderRow
   readonly #leaseMs: number
   readonly #ordered: boolean
@@ -206,8 +208,10 @@ export class Tenure {
     const askedMs = performance.now()
     try {
       const held = await this.#row.write(this.token, this.state, this.unsettled, moves, dropped, { trouble, starts })
-      if (held) this.#renewedMs = askedMs
-      else this.end(new Error('the lease was taken over'))
+      if (held) {
+        this.stored = true
+        this.#renewedMs = askedMs
+      } else this.end(new Error('the lease was taken over'))
     } catch (error) {
       this.end(error as Error)
     }
