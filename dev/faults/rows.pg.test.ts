@@ -10,7 +10,7 @@ test.for(ROWS.filter(({ quick }) => quick))('row $row: $what', { timeout: 90_000
     carriers: [{ name: 'postgres' }],
     rows: [row],
     seeds: [1],
-    faultMs: 1_500,
+    faultMs: 1_000,
     parallel: 1,
     onRun({ kills, verdict, note }) {
       if (note?.startsWith('cannot run here')) skip(note)

@@ -1,5 +1,6 @@
 import { backlog } from './backlog.ts'
 import { badBytes } from './bad-bytes.ts'
+import { checkpointRefused } from './checkpoint-refused.ts'
 import { commitOrder } from './commit-order.ts'
 import { consumerPoison } from './consumer-poison.ts'
 import { foreign } from './foreign.ts'
@@ -32,4 +33,5 @@ export const SCENARIOS: readonly Scenario[] = [
   sameKey,
   shortRetention,
   unknownCommit,
+  checkpointRefused,
 ]
