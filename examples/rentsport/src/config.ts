@@ -36,6 +36,9 @@ const DEFAULTS = {
 /** More than this and a rental of a day is over before its page is drawn. */
 const MAX_CLOCK_SPEED = 1_000_000
 
+/** What a process that the supervisor starts reads: there is a database by then, and a port that was found free. */
+export type RoomConfig = Config & { readonly databaseUrl: string }
+
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** @throws {ConfigError} names the variable, its value and what it may be */
@@ -57,6 +60,14 @@ export function readConfig(environment: Environment = process.env): Config {
     throw new ConfigError(`CLOCK_SPEED is ${text('CLOCK_SPEED')}: give a number above 0, at most ${MAX_CLOCK_SPEED}`)
   }
   return config
+}
+
+/** @throws {ConfigError} as `readConfig`, and without a database: somebody ran the room by hand */
+export function readRoomConfig(environment: Environment = process.env): RoomConfig {
+  const config = readConfig(environment)
+  const { databaseUrl } = config
+  if (databaseUrl === undefined) throw new ConfigError('DATABASE_URL is not set: run main.ts, which starts every room')
+  return { ...config, databaseUrl }
 }
 
 function portOf(variable: string, value: string | undefined, standard: number): PortChoice {

@@ -25,7 +25,8 @@ test('over RabbitMQ and Kafka: the same, and others read the contracts with thei
   await quoteAnswered(system)
   await availabilityGathered(system)
   await statusesLive(system)
-  await everythingHandledOnce(system, await killInTheMiddleOfTen(system))
+  await killInTheMiddleOfTen(system)
+  await everythingHandledOnce(system)
   await stopsCleanly(system)
 }, 180_000)
 

@@ -9,10 +9,13 @@ import { fileURLToPath } from 'node:url'
 import { Client } from 'pg'
 import { newDatabase } from './database/test-database.ts'
 
+/** Those with a process of their own. */
+export type Room = 'backend' | 'gateway' | 'notifications' | 'reports'
+
 export interface HealthAnswer {
   readonly status: string
   readonly parts: readonly { readonly part: string; readonly state: string; readonly reason?: string }[]
-  readonly pids: { readonly main: number; readonly backend: number | null; readonly gateway: number | null }
+  readonly pids: Readonly<Record<'main' | Room, number | null>>
 }
 
 const READY_WITHIN_MS = 60_000
@@ -62,6 +65,7 @@ export async function runRentSport(environment: Readonly<Record<string, string>>
     child,
     exited,
     dataDir,
+    databaseUrl: database.url,
     said: () => said,
     get,
     post: (path: string, body?: unknown) =>

@@ -1,14 +1,28 @@
 import { credentials, loadPackageDefinition, type Client, type ClientDuplexStream } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import { eventually, paymentEvents, type RunningRentSport, type ServerEvent } from './test-rentsport.ts'
+import { commandOf } from './supervisor/process-info.ts'
+import { holdTables } from './test-hold.ts'
+import {
+  eventually,
+  paymentEvents,
+  type HealthAnswer,
+  type RunningRentSport,
+  type ServerEvent,
+} from './test-rentsport.ts'
 
 interface RentalAnswer {
   readonly id: number
   readonly payment_id: string
   readonly status: string
 }
+
+const ROOMS = ['backend', 'gateway', 'notifications', 'reports'] as const
+/** What notifications and reports write to in the transaction of a message. */
+const WRITTEN = ['rentsport.notification_delivered', 'rentsport.report_payment']
 
 const GOOD = 'card:4242424242424242'
 const CARDS = [GOOD, GOOD, 'card:4000000000000002', GOOD, GOOD, 'card:4000000000009995', GOOD, GOOD, GOOD, GOOD]
@@ -19,16 +33,18 @@ export async function rent(system: RunningRentSport, payment_method = GOOD, user
   return (await answer.json()) as RentalAnswer
 }
 
-/** Ten payments, and the backend is killed in the middle of them: what must be true in the end, whatever carries. */
-export async function killInTheMiddleOfTen(system: RunningRentSport): Promise<readonly RentalAnswer[]> {
-  const before = await system.health()
-  const rentals = await Promise.all(CARDS.map((card) => rent(system, card, 2)))
-  await eventually('some payments are under way', async () => {
-    const rows = await system.rows(`select from rentsport.payment where status in ('PROCESSING', 'VALIDATING')`)
-    return rows.length > 0
-  })
-  process.kill(before.pids.backend!, 'SIGKILL')
+/** Each room runs its own `main.ts`, in a process of its own. */
+export async function processesOfTheirOwn(system: RunningRentSport): Promise<void> {
+  const { pids } = await system.health()
+  expect(pids.main).toBe(system.child.pid)
+  for (const room of ROOMS) expect(commandOf(pids[room]!)).toContain(`/${room}/main.ts`)
+  expect(new Set(Object.values(pids)).size).toBe(ROOMS.length + 1)
+}
 
+/** Ten payments, and all who work for them are killed in the middle: what must be true in the end, whatever carries. */
+export async function killInTheMiddleOfTen(system: RunningRentSport): Promise<void> {
+  const before = await system.health()
+  const rentals = await bookTenAndKill(system, before.pids)
   const ids = rentals.map(({ id }) => id)
   await eventually('every rental is settled', async () => {
     const waiting = await system.rows(
@@ -53,34 +69,89 @@ export async function killInTheMiddleOfTen(system: RunningRentSport): Promise<re
     const health = await system.health()
     return health.status === 'up' && health
   })
-  expect(after.pids.backend).not.toBe(before.pids.backend)
-  expect(after.pids.gateway).toBe(before.pids.gateway)
+  for (const room of ROOMS) {
+    if (room === 'gateway') expect(after.pids[room]).toBe(before.pids[room])
+    else expect(after.pids[room]).not.toBe(before.pids[room])
+  }
+}
+
+/** The backend dies while payments are under way, each service while it has a message half handled. */
+async function bookTenAndKill(system: RunningRentSport, pids: HealthAnswer['pids']): Promise<readonly RentalAnswer[]> {
+  await using held = await holdTables(system.databaseUrl, WRITTEN)
+  const rentals = await Promise.all(CARDS.map((card) => rent(system, card, 2)))
+  expect((await system.post('/api/equipment/2/maintenance')).status).toBe(202)
+  await eventually('some payments are under way', async () => {
+    const rows = await system.rows(`select from rentsport.payment where status in ('PROCESSING', 'VALIDATING')`)
+    return rows.length > 0
+  })
+  process.kill(pids.backend!, 'SIGKILL')
+  await eventually('both services are in the middle of a message', async () => {
+    const awaited = await held.awaited()
+    return WRITTEN.every((table) => awaited.includes(table))
+  })
+  process.kill(pids.notifications!, 'SIGKILL')
+  process.kill(pids.reports!, 'SIGKILL')
   return rentals
 }
 
-/** Each message about these rentals that was committed was handled, and handled once. */
-export async function everythingHandledOnce(system: RunningRentSport, rentals: readonly RentalAnswer[]): Promise<void> {
-  const ids = rentals.map(({ id }) => String(id))
-  await eventually('the report service handled every event', async () => {
-    const missed = await system.rows(
-      `select from waybill.outbox where destination like 'rentsport.%' and body_text::jsonb ->> 'rental_id' = any($1)
-         and not exists (select from waybill.inbox where service = 'reports' and key = message_id::text)`,
-      [ids],
-    )
-    return missed.length === 0
-  })
-  const expired = await eventually('the rentals that were paid expired, and their renter heard of it', async () => {
-    const rows = await system.rows<{ message_id: string; delivered: string }>(
-      `select message_id, (select count(*) from rentsport.notification_delivered as delivered
-           where delivered.message_id = outbox.message_id::text) as delivered
-         from waybill.outbox where type = 'notification.rental-expired'`,
+/** Each message that was committed was handled, and handled once. */
+export async function everythingHandledOnce(system: RunningRentSport): Promise<void> {
+  const notified = await eventually('all that was paid expired, and everybody heard', async () => {
+    const rows = await system.rows<{ type: string; delivered: number }>(
+      `select type, (select count(*)::int from rentsport.notification_delivered as delivered
+           where delivered.message_id = outbox.message_id) as delivered
+         from waybill.outbox where type like 'notification.%'`,
     )
     const paid = await system.rows(`select from rentsport.rental where status = 'EXPIRED'`)
     const open = await system.rows(`select from rentsport.rental where status = 'ACTIVE'`)
-    return open.length === 0 && rows.length === paid.length && rows.every(({ delivered }) => delivered !== '0') && rows
+    const expiries = rows.filter(({ type }) => type === 'notification.rental-expired')
+    const all = open.length === 0 && expiries.length === paid.length && rows.every(({ delivered }) => delivered > 0)
+    return all && rows
   })
-  expect(expired.map(({ delivered }) => delivered)).toEqual(expired.map(() => '1'))
+  await eventually('the report service handled every event', async () => {
+    const missed = await system.rows(
+      `select from waybill.outbox where destination in ('rentsport.rentals', 'rentsport.payments')
+         and not exists (select from waybill.inbox where service = 'reports' and key = message_id)`,
+    )
+    return missed.length === 0
+  })
+  expect(notified.filter(({ delivered }) => delivered !== 1)).toEqual([])
+  await mailedOnce(system)
   expect(await system.get('/api/parked')).toEqual([])
+}
+
+/** The mailboxes hold what the table says was delivered, and nothing else. */
+async function mailedOnce(system: RunningRentSport): Promise<void> {
+  const delivered = await system.rows<{ message_id: string; channels: string[] }>(
+    'select message_id, channels from rentsport.notification_delivered',
+  )
+  for (const way of ['email', 'sms', 'push']) {
+    const mailbox = await readdir(join(system.dataDir, 'mailbox', way)).catch(() => [])
+    const wanted = delivered.filter(({ channels }) => channels.includes(way)).map(({ message_id }) => message_id)
+    expect(mailbox.map((file) => file.replace(/\.txt$/, '')).sort()).toEqual(wanted.sort())
+  }
+}
+
+/** The report, made of events alone, says what the tables of those say whose events they are. */
+export async function reportAgrees(system: RunningRentSport): Promise<void> {
+  const { revenue, payments, rentals } =
+    await system.get<Record<'revenue' | 'payments' | 'rentals', object>>('/api/report')
+  const counted = async (table: string) =>
+    Object.fromEntries(
+      (
+        await system.rows<{ status: string; count: number }>(
+          `select status, count(*)::int as count from rentsport.${table} group by status`,
+        )
+      ).map(({ status, count }) => [status, count]),
+    )
+  expect(revenue).toEqual(
+    await system.rows(
+      `select currency, sum(amount_minor)::float8 as amount_minor, count(*)::int as payments
+       from rentsport.payment where status = 'COMPLETED' group by currency order by currency`,
+    ),
+  )
+  expect(payments).toEqual(await counted('payment'))
+  expect(rentals).toEqual(await counted('rental'))
 }
 
 /** The steps of a payment as a browser gets them, which leaves in the middle and comes back. */
@@ -166,5 +237,5 @@ export async function stopsCleanly(system: RunningRentSport): Promise<void> {
   system.child.kill('SIGINT')
   expect(await system.exited).toEqual([0, null])
   expect(Date.now() - startedMs).toBeLessThan(10_000)
-  for (const pid of [pids.backend!, pids.gateway!]) expect(() => process.kill(pid, 0)).toThrow()
+  for (const room of ROOMS) expect(() => process.kill(pids[room]!, 0)).toThrow()
 }

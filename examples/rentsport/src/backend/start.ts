@@ -28,9 +28,7 @@ const MAX_CONNECTIONS = 15
 export async function startBackend(options: BackendOptions): Promise<ChildRoom> {
   const { databaseUrl, gatewayAddress, host, grpcPort, logger } = options
   await using starting = new AsyncDisposableStack()
-  const database = starting.use(
-    openDatabase(databaseUrl, MAX_CONNECTIONS, (error) => logger.warn({ error }, 'a database connection was lost')),
-  )
+  const database = starting.use(openDatabase(databaseUrl, MAX_CONNECTIONS, logger))
   const { pool, db } = database
   const carriers = createCarriers({ ...options, database, source: '/rentsport/backend' })
   const { outbox } = carriers

@@ -1,3 +1,4 @@
+import { silentLogger } from '@waybill/core'
 import { createOutbox, fromKysely } from '@waybill/outbox-pg'
 import { randomUUID } from 'node:crypto'
 import { Pool } from 'pg'
@@ -25,7 +26,7 @@ export async function newDatabase() {
 /** The same with all tables and the inventory, and an outbox that names its brokers in the rows. */
 export async function rentSportDatabase() {
   const empty = await newDatabase()
-  const database = openDatabase(empty.url, 12, () => undefined)
+  const database = openDatabase(empty.url, 12, silentLogger)
   await migrateAll(database.pool, database.db)
   const outbox = createOutbox({ db: fromKysely(database.db), source: '/test', transport: 'postgres' })
   return {

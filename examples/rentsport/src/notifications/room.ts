@@ -4,7 +4,6 @@ import {
   type Context,
   type Logger,
   type ParkedStore,
-  type PartHealth,
   type Transport,
   UnrecoverableError,
 } from '@waybill/core'
@@ -12,6 +11,7 @@ import type { Inbox } from '@waybill/outbox-pg'
 import { createTransport } from 'nodemailer'
 import { NotifyMaintenanceRequired, NotifyRentalExpired, type Notification } from '../contracts/notifications.ts'
 import type { RentalTransaction } from '../rentals/rental-outbox.ts'
+import { DRAIN_TIMEOUT_MS, type ChildRoom } from '../supervisor/run-child.ts'
 import { byMailbox, bySmtp, type Way } from './deliver.ts'
 import type { Recipient } from './recipient.ts'
 
@@ -24,12 +24,8 @@ export interface NotificationRoomOptions {
   readonly logger: Logger
 }
 
-export interface Room extends AsyncDisposable {
-  health(): Promise<readonly PartHealth[]>
-}
-
 /** The notification service: renters and owners have a queue each. What can't be understood is parked with its reason. */
-export async function startNotifications(options: NotificationRoomOptions): Promise<Room> {
+export async function startNotifications(options: NotificationRoomOptions): Promise<ChildRoom> {
   const { transport, inbox, parked, logger } = options
   const deliver = deliveryOf(options)
   const bus = createBus({ transport, source: '/rentsport/notifications', parked, logger })
@@ -45,7 +41,7 @@ export async function startNotifications(options: NotificationRoomOptions): Prom
     await bus.stop()
     throw error
   }
-  return { health: () => bus.health(), [Symbol.asyncDispose]: () => bus.stop() }
+  return { health: () => bus.health(), [Symbol.asyncDispose]: () => bus.stop({ drainTimeoutMs: DRAIN_TIMEOUT_MS }) }
 }
 
 /** The delivery's transaction waits for the mail server: not for long. */

@@ -1,4 +1,4 @@
-import { createBus, on, type Logger, type ParkedStore, type PartHealth, type Transport } from '@waybill/core'
+import { createBus, on, type Logger, type ParkedStore, type Transport } from '@waybill/core'
 import type { Inbox } from '@waybill/outbox-pg'
 import {
   PaymentStatusChanged,
@@ -9,6 +9,7 @@ import {
   RentalReturned,
 } from '../contracts/events.ts'
 import type { RentalTransaction } from '../rentals/rental-outbox.ts'
+import { DRAIN_TIMEOUT_MS, type ChildRoom } from '../supervisor/run-child.ts'
 import { recordPayment } from './record-payment.ts'
 import { recordRental } from './record-rental.ts'
 
@@ -20,12 +21,7 @@ export interface ReportRoomOptions {
 }
 
 /** The report service: its tables are made of domain events alone, each counted once. */
-export async function startReports({
-  transport,
-  inbox,
-  parked,
-  logger,
-}: ReportRoomOptions): Promise<AsyncDisposable & { health(): Promise<readonly PartHealth[]> }> {
+export async function startReports({ transport, inbox, parked, logger }: ReportRoomOptions): Promise<ChildRoom> {
   const bus = createBus({ transport, source: '/rentsport/reports', parked, logger })
   try {
     await bus.subscribe('reports', [
@@ -60,5 +56,5 @@ export async function startReports({
     await bus.stop()
     throw error
   }
-  return { health: () => bus.health(), [Symbol.asyncDispose]: () => bus.stop() }
+  return { health: () => bus.health(), [Symbol.asyncDispose]: () => bus.stop({ drainTimeoutMs: DRAIN_TIMEOUT_MS }) }
 }

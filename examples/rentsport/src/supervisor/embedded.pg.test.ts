@@ -12,8 +12,8 @@ test('with its own database: killed outright it leaves nobody behind, and the ne
   const { pids } = await first.health()
   first.child.kill('SIGKILL')
   await first.exited
-  await eventually('backend and gateway ended', () =>
-    Promise.resolve([pids.backend!, pids.gateway!].every((pid) => commandOf(pid) === undefined)),
+  await eventually('all its processes ended', () =>
+    Promise.resolve(Object.values(pids).every((pid) => commandOf(pid!) === undefined)),
   )
   await using second = await runRentSport({ ...EMBEDDED, DATA_DIR })
   expect(await second.get(`/api/rentals/${id}`)).toMatchObject({ id })

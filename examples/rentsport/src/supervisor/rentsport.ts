@@ -1,5 +1,5 @@
 import { ConnectionError, createBus, TimeoutError, type Logger } from '@waybill/core'
-import { createInbox, fromKysely, parkedPg } from '@waybill/outbox-pg'
+import { parkedPg } from '@waybill/outbox-pg'
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -9,20 +9,17 @@ import { QuotePrice } from '../contracts/requests.ts'
 import { migrateAll } from '../database/migrate.ts'
 import { openDatabase, type Database } from '../database/open.ts'
 import { processLogger } from '../log.ts'
-import { startNotifications } from '../notifications/room.ts'
 import { askBranches } from '../rentals/branches.ts'
 import { startBusinessClock } from '../rentals/business-time.ts'
 import { unknownEquipment } from '../rentals/refusal.ts'
 import { quotePrice } from '../rentals/quote.ts'
-import { startReports } from '../reports/room.ts'
 import { openPaymentClient } from '../web/payment-client.ts'
 import { startServer } from '../web/server.ts'
 import { lockDataFolder } from './data-lock.ts'
 import { DatabaseWatch } from './database-watch.ts'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
-import { partsOf, type PartReport } from './part-state.ts'
+import type { PartReport } from './part-state.ts'
 import { choosePort, freePort } from './ports.ts'
-import { RoomWatch } from './room-watch.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
 export interface StartOptions {
@@ -39,10 +36,9 @@ export interface RentSport extends AsyncDisposable {
 }
 
 const READY_TIMEOUT_MS = 60_000
-const MAX_CONNECTIONS = 20
+const MAX_CONNECTIONS = 15
 const QUOTE_TIMEOUT_MS = 5_000
 const PAGE_FOLDER = fileURLToPath(new URL('../../dist/page', import.meta.url))
-const script = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 /** Starts every part in turn and resolves when all work; `undefined` when the signal came first. */
 export async function startRentSport({ config, say, signal, kills }: StartOptions): Promise<RentSport | undefined> {
@@ -53,9 +49,7 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
 
   const databaseUrl = config.databaseUrl ?? (await embedded(config, say, starting, kills))
   const logger = processLogger('rentsport')
-  const database = starting.use(
-    openDatabase(databaseUrl, MAX_CONNECTIONS, (error) => logger.warn({ error }, 'a database connection was lost')),
-  )
+  const database = starting.use(openDatabase(databaseUrl, MAX_CONNECTIONS, logger))
   await migrateAll(database.pool, database.db).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause)
     throw new ConnectionError(`the tables can't be brought up to date: ${reason}`, { cause })
@@ -65,47 +59,43 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
 
   const gatewayPort = await freePort()
   const gatewayAddress = `127.0.0.1:${gatewayPort}`
-  const supervise = (name: string, path: string, environment: Record<string, string>) => {
-    const child = new SupervisedProcess({ name, script: script(path), environment, signal, say })
-    const kill = () => child.kill()
-    kills.add(kill)
-    starting.defer(async () => {
-      await child.stop()
-      kills.delete(kill)
-    })
+  const supervise = (name: string, own: Readonly<Record<string, string>> = {}) => {
+    const script = fileURLToPath(new URL(`../${name}/main.ts`, import.meta.url))
+    const environment = { DATABASE_URL: databaseUrl, ...own }
+    const child = new SupervisedProcess({ name, script, environment, signal, say })
+    kills.add(() => child.kill())
     return child
   }
-  const gateway = supervise('gateway', '../gateway/main.ts', {
-    DATABASE_URL: databaseUrl,
-    GATEWAY_PORT: String(gatewayPort),
-  })
-  const backend = supervise('backend', '../backend/main.ts', {
-    DATABASE_URL: databaseUrl,
+  const gateway = supervise('gateway', { GATEWAY_PORT: String(gatewayPort) })
+  starting.defer(() => gateway.stop())
+  const backend = supervise('backend', {
     GATEWAY_ADDRESS: gatewayAddress,
     HOST: config.host,
     GRPC_PORT: String(grpcPort),
   })
+  const notifications = supervise('notifications')
+  const reports = supervise('reports')
+  // The gateway ends last: the backend may have a payment in hand.
+  starting.defer(async () => void (await Promise.all([backend, notifications, reports].map((room) => room.stop()))))
+  const rooms = { backend, gateway, notifications, reports }
 
-  const rooms = await startRooms(config, database, logger, starting)
+  const asks = startAsking(config, database, logger, starting)
   const payments = starting.use(
     openPaymentClient({ db: database.db, backendAddress: addressOf(config.host, grpcPort), gatewayAddress, logger }),
   )
   const watch = starting.use(new DatabaseWatch(database.pool))
-  const health = () => [watch.report(), ...backend.report(), ...gateway.report(), ...rooms.health()]
+  const health = () => [watch.report(), ...Object.values(rooms).flatMap((room) => room.report())]
   await untilHealthy(health, signal)
   if (signal.aborted) return undefined
   const server = await startServer(
     {
       database,
-      outbox: rooms.outbox,
+      ...asks,
       payments,
       logger,
-      quote: rooms.quote,
-      availability: rooms.availability,
-      parked: rooms.parked,
       health,
       pageFolder: PAGE_FOLDER,
-      pids: () => ({ backend: backend.pid, gateway: gateway.pid }),
+      pids: () => Object.fromEntries(Object.entries(rooms).map(([name, { pid }]) => [name, pid])),
     },
     config.host,
     port,
@@ -142,22 +132,13 @@ const asAsync = (disposable: Disposable): AsyncDisposable => ({
   [Symbol.asyncDispose]: () => Promise.resolve(disposable[Symbol.dispose]()),
 })
 
-/** The services that live in this process, each with a bus of its own. */
-async function startRooms(config: Config, database: Database, logger: Logger, starting: AsyncDisposableStack) {
+/** What the web room writes and asks: its outbox, and requests over a bus of its own. */
+function startAsking(config: Config, database: Database, logger: Logger, starting: AsyncDisposableStack) {
   const { pool, db } = database
-  const carriers = createCarriers({ ...config, database, source: '/rentsport/web', logger })
+  const source = '/rentsport/web'
+  const carriers = createCarriers({ ...config, database, source, logger })
   const parked = parkedPg({ pool })
-  const inbox = starting.use(createInbox({ db: fromKysely(db) }))
-  inbox.startSweeping()
-  const notifications = starting.use(
-    await startNotifications({ ...config, transport: carriers.commands(), inbox, parked, logger }),
-  )
-  const reports = starting.use(await startReports({ transport: carriers.events(), inbox, parked, logger }))
-  const bus = starting.use(createBus({ transport: carriers.commands(), source: '/rentsport/web', parked, logger }))
-  const watches = [
-    starting.use(new RoomWatch('notifications', async () => partsOf('notifications', await notifications.health()))),
-    starting.use(new RoomWatch('reports', async () => partsOf('reports', await reports.health()))),
-  ]
+  const bus = starting.use(createBus({ transport: carriers.commands(), source, parked, logger }))
   return {
     outbox: carriers.outbox,
     parked: () => parked.list(),
@@ -172,7 +153,6 @@ async function startRooms(config: Config, database: Database, logger: Logger, st
       return { amount_minor, currency }
     },
     availability: (category: string) => askBranches(bus, db, category),
-    health: () => watches.flatMap((watch) => watch.report()),
   }
 }
 

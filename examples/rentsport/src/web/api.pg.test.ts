@@ -28,7 +28,7 @@ beforeAll(async () => {
     async *parked() {},
     health: () => [{ part: 'database', state: 'down', sinceMs: 0, reason: 'gone' }],
     pageFolder: '/nowhere',
-    pids: () => ({ backend: 1, gateway: undefined }),
+    pids: () => ({ backend: 1, gateway: undefined, notifications: 2, reports: undefined }),
   })
 })
 afterAll(() => at[Symbol.asyncDispose]())
@@ -118,7 +118,7 @@ test('health says which part fails, why and since when', async () => {
   expect(await answer.json()).toMatchObject({
     status: 'down',
     parts: [{ part: 'database', state: 'down', reason: 'gone', since: '1970-01-01T00:00:00.000Z' }],
-    pids: { backend: 1, gateway: null },
+    pids: { backend: 1, gateway: null, notifications: 2, reports: null },
   })
 })
 

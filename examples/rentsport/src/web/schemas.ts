@@ -156,6 +156,7 @@ export const health = z
   .object({
     status: z.enum(['up', 'down']),
     parts: z.array(part),
-    pids: z.object({ main: z.int(), backend: z.int().nullable(), gateway: z.int().nullable() }),
+    /** By the name of the room. */
+    pids: z.object({ main: z.int() }).catchall(z.int().nullable()),
   })
   .openapi('Health')

@@ -86,7 +86,7 @@ export function serviceRoutes(app: OpenAPIHono, services: WebServices): void {
     }),
     (context) => {
       const reports = services.health()
-      const { backend, gateway } = services.pids()
+      const pids = Object.fromEntries(Object.entries(services.pids()).map(([room, pid]) => [room, pid ?? null]))
       const working = reports.every(({ state }) => state === 'up')
       const parts = reports.map(({ part, state, sinceMs, reason, lag, pid }) => ({
         part,
@@ -99,7 +99,7 @@ export function serviceRoutes(app: OpenAPIHono, services: WebServices): void {
       const answer = {
         status: working ? ('up' as const) : ('down' as const),
         parts,
-        pids: { main: process.pid, backend: backend ?? null, gateway: gateway ?? null },
+        pids: { main: process.pid, ...pids },
       }
       return context.json(answer, working ? 200 : 503)
     },

@@ -43,5 +43,6 @@ export interface WebServices {
   health(): readonly PartReport[]
   /** Built page and its index. */
   readonly pageFolder: string
-  pids(): { readonly backend: number | undefined; readonly gateway: number | undefined }
+  /** Of the rooms that have a process of their own; `undefined` while one is being started again. */
+  pids(): Readonly<Record<string, number | undefined>>
 }
