@@ -1,5 +1,3 @@
-import { amqp } from '@waybill/adapter-amqp'
-import { kafka } from '@waybill/adapter-kafka'
 import type { Definition, Logger, Transport } from '@waybill/core'
 import { createOutbox, fromKysely, postgres, type OutboxMessages, type OutboxWriter } from '@waybill/outbox-pg'
 import type { Database } from './database/open.ts'
@@ -25,7 +23,8 @@ export interface Carriers {
   relayed(): Readonly<Record<string, Transport>>
 }
 
-export function createCarriers({ database, source, amqpUrl, kafkaBrokers, logger }: CarrierOptions): Carriers {
+export async function createCarriers(options: CarrierOptions): Promise<Carriers> {
+  const { database, source, amqpUrl, kafkaBrokers } = options
   const { pool, db, url } = database
   const present = new Set<string>()
   if (amqpUrl !== undefined) present.add('amqp')
@@ -33,18 +32,29 @@ export function createCarriers({ database, source, amqpUrl, kafkaBrokers, logger
   const outbox = carriedBy(present, createOutbox({ db: fromKysely(db), source, transport: 'postgres', wake: pool }))
 
   const overPostgres = () => postgres({ pool, outbox, listen: url })
-  const overRabbit = (address: string) => amqp({ url: address, connectionName: `rentsport ${source}`, logger })
-  const overKafka = (brokers: readonly string[]) =>
-    kafka({ brokers, clientId: `rentsport${source}`.replaceAll('/', '-'), logger })
+  const overRabbit = amqpUrl === undefined ? undefined : await rabbit(amqpUrl, options)
+  const overKafka = kafkaBrokers === undefined ? undefined : await kafka(kafkaBrokers, options)
   return {
     outbox,
-    commands: () => (amqpUrl === undefined ? overPostgres() : overRabbit(amqpUrl)),
-    events: () => (kafkaBrokers === undefined ? overPostgres() : overKafka(kafkaBrokers)),
+    commands: () => (overRabbit ?? overPostgres)(),
+    events: () => (overKafka ?? overPostgres)(),
     relayed: () => ({
-      ...(amqpUrl !== undefined && { amqp: overRabbit(amqpUrl) }),
-      ...(kafkaBrokers !== undefined && { kafka: overKafka(kafkaBrokers) }),
+      ...(overRabbit && { amqp: overRabbit() }),
+      ...(overKafka && { kafka: overKafka() }),
     }),
   }
+}
+
+// An adapter is loaded only where its broker is: without, every process starts sooner.
+
+async function rabbit(url: string, { source, logger }: CarrierOptions): Promise<() => Transport> {
+  const { amqp } = await import('@waybill/adapter-amqp')
+  return () => amqp({ url, connectionName: `rentsport ${source}`, logger })
+}
+
+async function kafka(brokers: readonly string[], { source, logger }: CarrierOptions): Promise<() => Transport> {
+  const adapter = await import('@waybill/adapter-kafka')
+  return () => adapter.kafka({ brokers, clientId: `rentsport${source}`.replaceAll('/', '-'), logger })
 }
 
 /** The same outbox; rows meant for a broker that is absent are written for PostgreSQL. */

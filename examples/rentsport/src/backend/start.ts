@@ -30,7 +30,7 @@ export async function startBackend(options: BackendOptions): Promise<ChildRoom> 
   await using starting = new AsyncDisposableStack()
   const database = starting.use(openDatabase(databaseUrl, MAX_CONNECTIONS, logger))
   const { pool, db } = database
-  const carriers = createCarriers({ ...options, database, source: '/rentsport/backend' })
+  const carriers = await createCarriers({ ...options, database, source: '/rentsport/backend' })
   const { outbox } = carriers
 
   const payments = starting.use(createPayments({ db, outbox, gatewayAddress, settle: settleRental, logger }))

@@ -79,7 +79,7 @@ export async function startRentSport({ config, say, signal, kills }: StartOption
   starting.defer(async () => void (await Promise.all([backend, notifications, reports].map((room) => room.stop()))))
   const rooms = { backend, gateway, notifications, reports }
 
-  const asks = startAsking(config, database, logger, starting)
+  const asks = await startAsking(config, database, logger, starting)
   const payments = starting.use(
     openPaymentClient({ db: database.db, backendAddress: addressOf(config.host, grpcPort), gatewayAddress, logger }),
   )
@@ -133,10 +133,10 @@ const asAsync = (disposable: Disposable): AsyncDisposable => ({
 })
 
 /** What the web room writes and asks: its outbox, and requests over a bus of its own. */
-function startAsking(config: Config, database: Database, logger: Logger, starting: AsyncDisposableStack) {
+async function startAsking(config: Config, database: Database, logger: Logger, starting: AsyncDisposableStack) {
   const { pool, db } = database
   const source = '/rentsport/web'
-  const carriers = createCarriers({ ...config, database, source, logger })
+  const carriers = await createCarriers({ ...config, database, source, logger })
   const parked = parkedPg({ pool })
   const bus = starting.use(createBus({ transport: carriers.commands(), source, parked, logger }))
   return {

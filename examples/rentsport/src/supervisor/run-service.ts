@@ -27,7 +27,7 @@ export function runService(name: string, start: (ground: ServiceGround) => Promi
     await using starting = new AsyncDisposableStack()
     const database = starting.use(openDatabase(config.databaseUrl, MAX_CONNECTIONS, logger))
     const { pool, db } = database
-    const carriers = createCarriers({ ...config, database, source: `/rentsport/${name}`, logger })
+    const carriers = await createCarriers({ ...config, database, source: `/rentsport/${name}`, logger })
     const inbox = starting.use(createInbox({ db: fromKysely(db) }))
     inbox.startSweeping()
     const room = starting.use(await start({ config, carriers, inbox, parked: parkedPg({ pool }), logger }))
