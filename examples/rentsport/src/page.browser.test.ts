@@ -86,6 +86,28 @@ describe('the page', () => {
     await page.context().close()
   })
 
+  it('shows what fails with its reason, and folds up what works', async () => {
+    const { page } = await open('en-GB', '#operations')
+    const failing = page.locator('main > .rows [data-part]')
+    await page.getByText('Everything works.').waitFor()
+    expect(await failing.count()).toBe(0)
+    const { reports } = (await system.health()).pids
+    process.kill(reports!, 'SIGSTOP')
+    try {
+      await failing.waitFor()
+      expect(await failing.innerText()).toMatch(/^reports\s+away\s.*says nothing$/s)
+      expect(await page.locator('details[open]').count()).toBe(0)
+      await page.locator('details summary').click()
+      await page.locator('details [data-part=backend] .up').waitFor()
+      expect(await page.locator('details .why').count()).toBe(0)
+      expect(await page.locator('details [data-part=reports]').count()).toBe(0)
+    } finally {
+      process.kill(reports!, 'SIGCONT')
+    }
+    await page.locator('details [data-part=reports] .up').waitFor()
+    await page.context().close()
+  })
+
   it('says what does not fit, and rents nothing', async () => {
     const { page } = await open('en-GB')
     await page.locator('[data-equipment="3"] button').click()

@@ -55,6 +55,8 @@ export const english = {
   utilisation: 'In use',
   payments: 'Payments',
   health: 'Health',
+  allWork: 'Everything works.',
+  working: 'Parts that work',
   parked: 'Parked messages',
   nothingParked: 'Nothing is parked.',
   service: 'Service',

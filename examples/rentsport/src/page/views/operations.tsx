@@ -1,15 +1,13 @@
 import { useLanguage } from '../language.ts'
 import type { ViewProps } from '../model.ts'
+import { Failure } from '../parts/failure.tsx'
 import { useResource } from '../parts/use-resource.ts'
 
-interface HealthAnswer {
-  readonly parts: readonly {
-    readonly part: string
-    readonly state: string
-    readonly since: string
-    readonly reason?: string
-    readonly lag?: number
-  }[]
+interface Part {
+  readonly part: string
+  readonly state: string
+  readonly since: string
+  readonly reason?: string
 }
 
 interface ParkedAnswer {
@@ -19,30 +17,16 @@ interface ParkedAnswer {
   readonly parked_at: string
 }
 
-/** Which parts work, and which messages were given up on and kept. */
+/** What does not work and why, what does, and which messages were given up on and kept. */
 export function Operations(_: ViewProps) {
   const { texts, time } = useLanguage()
-  const health = useResource<HealthAnswer>('/health', 2_000).value
+  const health = useResource<{ readonly parts: readonly Part[] }>('/health', 2_000)
   const parked = useResource<readonly ParkedAnswer[]>('/api/parked', 3_000).value
   return (
     <>
       <h2>{texts.health}</h2>
-      {health === undefined ? (
-        <p>{texts.loading}</p>
-      ) : (
-        <ul class="rows">
-          {health.parts.map((part) => (
-            <li key={part.part}>
-              <b class="wide">{part.part}</b>
-              <span class={`badge ${part.state}`}>{texts.states[part.state] ?? part.state}</span>
-              <span class="quiet">
-                {texts.since} {time(part.since)}
-              </span>
-              {part.reason !== undefined && <span class="why">{part.reason}</span>}
-            </li>
-          ))}
-        </ul>
-      )}
+      {health.error && <Failure error={health.error} />}
+      {health.value === undefined ? <p>{texts.loading}</p> : <Parts parts={health.value.parts} />}
       <h2>{texts.parked}</h2>
       {parked?.length === 0 && <p class="empty">{texts.nothingParked}</p>}
       <ul class="rows">
@@ -55,5 +39,42 @@ export function Operations(_: ViewProps) {
         ))}
       </ul>
     </>
+  )
+}
+
+function Parts({ parts }: { readonly parts: readonly Part[] }) {
+  const { texts } = useLanguage()
+  const those = (wanted: string) => parts.filter(({ state }) => state === wanted)
+  const failing = [...those('down'), ...those('degraded')]
+  const working = those('up')
+  return (
+    <>
+      {failing.length === 0 ? <p>{texts.allWork}</p> : <PartRows parts={failing} />}
+      <details>
+        <summary>
+          {texts.working}: {working.length}
+        </summary>
+        <PartRows parts={working} />
+      </details>
+    </>
+  )
+}
+
+function PartRows({ parts }: { readonly parts: readonly Part[] }) {
+  const { texts, time, reason: inWords } = useLanguage()
+  return (
+    <ul class="rows">
+      {parts.map(({ part, state, since, reason }, place) => (
+        // Several may have one name: instances that read the same queue.
+        <li key={place} data-part={part}>
+          <b class="wide">{part}</b>
+          <span class={`badge ${state}`}>{texts.states[state] ?? state}</span>
+          <span class="quiet">
+            {texts.since} {time(since)}
+          </span>
+          {reason !== undefined && <span class={state === 'up' ? 'quiet' : 'why'}>{inWords(reason, reason)}</span>}
+        </li>
+      ))}
+    </ul>
   )
 }
