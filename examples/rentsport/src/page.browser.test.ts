@@ -86,6 +86,13 @@ describe('the page', () => {
     await page.context().close()
   })
 
+  it('says what an empty inbox is for', async () => {
+    const { page, complaints } = await open('en-GB', '#notifications')
+    expect(await page.locator('main .empty').innerText()).toContain('when a rental of yours is over')
+    expect(complaints).toEqual([])
+    await page.context().close()
+  })
+
   it('shows what fails with its reason, and folds up what works', async () => {
     const { page } = await open('en-GB', '#operations')
     const failing = page.locator('main > .rows [data-part]')

@@ -45,7 +45,8 @@ export const english = {
   } as Readonly<Record<string, string>>,
   until: 'until',
   noRentals: 'Nothing rented yet.',
-  noNotifications: 'No notifications yet.',
+  noNotifications:
+    'Nothing here yet. You hear from us when a rental of yours is over, or when equipment of yours needs maintenance.',
   askMaintenance: 'Ask for maintenance',
   maintenanceAsked: 'Maintenance asked for',
   ownedBy: 'Equipment of this owner',
