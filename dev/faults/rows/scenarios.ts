@@ -12,6 +12,7 @@ import { refusedRows } from './refused-rows.ts'
 import { sameId } from './same-id.ts'
 import { sameKey } from './same-key.ts'
 import { shortRetention } from './short-retention.ts'
+import { smallPool } from './small-pool.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -34,4 +35,5 @@ export const SCENARIOS: readonly Scenario[] = [
   shortRetention,
   unknownCommit,
   checkpointRefused,
+  smallPool,
 ]
