@@ -13,6 +13,7 @@ import { sameId } from './same-id.ts'
 import { sameKey } from './same-key.ts'
 import { shortRetention } from './short-retention.ts'
 import { smallPool } from './small-pool.ts'
+import { pausedConsumer } from './paused-consumer.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -36,4 +37,5 @@ export const SCENARIOS: readonly Scenario[] = [
   unknownCommit,
   checkpointRefused,
   smallPool,
+  pausedConsumer,
 ]
