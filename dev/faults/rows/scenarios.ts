@@ -14,6 +14,7 @@ import { sameKey } from './same-key.ts'
 import { shortRetention } from './short-retention.ts'
 import { smallPool } from './small-pool.ts'
 import { pausedConsumer } from './paused-consumer.ts'
+import { fullDisk } from './full-disk.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -38,4 +39,5 @@ export const SCENARIOS: readonly Scenario[] = [
   checkpointRefused,
   smallPool,
   pausedConsumer,
+  fullDisk,
 ]
