@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { runCommand } from './command.ts'
+import { steadyOutput } from './steady-output.ts'
 
 /** One Ctrl-C may arrive twice: npm hands it on to whom the terminal has sent it already. */
 const SAME_SIGNAL_MS = 500
@@ -19,12 +20,19 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 // whoever read the output has seen enough, as `head` has
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
+// there is no place left to say so
+process.stderr.on('error', () => undefined)
+const out = steadyOutput(process.stdout)
+const errors = steadyOutput(process.stderr)
 
 void runCommand({
   args: process.argv.slice(2),
   env: process.env,
   signal: stop.signal,
   terminal: process.stdout.isTTY === true,
-  print: (text) => process.stdout.write(`${text}\n`),
-  printError: (text) => process.stderr.write(`${text}\n`),
-}).then((code) => (process.exitCode = code))
+  print: (text) => out.write(text),
+  printError: (text) => errors.write(text),
+}).then((code) => {
+  // an answer that was not written is none; what was told to stop had lasted, and said what it could
+  process.exitCode = code === 0 && out.lost > 0 && !stop.signal.aborted ? 1 : code
+})
