@@ -15,6 +15,7 @@ import { shortRetention } from './short-retention.ts'
 import { smallPool } from './small-pool.ts'
 import { pausedConsumer } from './paused-consumer.ts'
 import { fullDisk } from './full-disk.ts'
+import { fullLogDisk } from './full-log-disk.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -40,4 +41,5 @@ export const SCENARIOS: readonly Scenario[] = [
   smallPool,
   pausedConsumer,
   fullDisk,
+  fullLogDisk,
 ]
