@@ -4,6 +4,7 @@ import { Migrator } from 'kysely/migration'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { createOutbox } from '../outbox/outbox.ts'
+import { testDatabase } from '../test-database.ts'
 import { migrate, migrations, migrationSql } from './index.ts'
 
 const tablesOf = async (pool: pg.Pool, schema: string) =>
@@ -67,3 +68,38 @@ test('a server that is too old is refused by its version, before anything is mad
   })
   expect(asked.filter((text) => /CREATE|BEGIN/.test(text))).toEqual([])
 })
+
+test('while somebody keeps a table, migrate tries again and again, and nobody waits behind it', async () => {
+  await using database = await testDatabase()
+  const { pool, schema } = database
+  await pool.query(`alter table "${schema}".reader drop column starts; update "${schema}".meta set schema_version = 2`)
+  const reading = await pool.connect()
+  try {
+    const { rows } = await reading.query('select pg_backend_pid() as pid')
+    await reading.query(`begin; lock table "${schema}".reader in access share mode`)
+    await expect(migrate({ pool, schema, waitMs: 0 })).rejects.toMatchObject({
+      code: 'CONNECTION',
+      message: expect.stringContaining(`process ${rows[0].pid}`),
+      cause: expect.objectContaining({ code: '55P03' }),
+    })
+    const migrated = migrate({ pool, schema })
+    await expect.poll(() => waitsFor(pool, schema), { interval: 10, timeout: 10_000 }).toBe(true)
+    await pool.query(`set statement_timeout = 5000; select from "${schema}".reader; reset statement_timeout`)
+    expect(await versionOf(pool, schema)).toBe(2)
+    await reading.query('commit')
+    expect(await migrated).toEqual({ from: 2, to: 3 })
+  } finally {
+    reading.release(true)
+  }
+})
+
+async function waitsFor(pool: pg.Pool, schema: string): Promise<boolean> {
+  const { rows } = await pool.query(
+    `select from pg_locks where not granted and relation = '"${schema}".reader'::regclass`,
+  )
+  return rows.length > 0
+}
+
+async function versionOf(pool: pg.Pool, schema: string): Promise<number> {
+  return (await pool.query(`select schema_version as version from "${schema}".meta`)).rows[0].version as number
+}
