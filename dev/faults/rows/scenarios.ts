@@ -16,6 +16,7 @@ import { smallPool } from './small-pool.ts'
 import { pausedConsumer } from './paused-consumer.ts'
 import { fullDisk } from './full-disk.ts'
 import { fullLogDisk } from './full-log-disk.ts'
+import { rollingMigration } from './rolling-migration.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -42,4 +43,5 @@ export const SCENARIOS: readonly Scenario[] = [
   pausedConsumer,
   fullDisk,
   fullLogDisk,
+  rollingMigration,
 ]
