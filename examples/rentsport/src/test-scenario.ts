@@ -10,6 +10,7 @@ import {
   eventually,
   paymentEvents,
   type HealthAnswer,
+  type Room,
   type RunningRentSport,
   type ServerEvent,
 } from './test-rentsport.ts'
@@ -21,8 +22,9 @@ interface RentalAnswer {
 }
 
 const ROOMS = ['backend', 'gateway', 'notifications', 'reports'] as const
+const DELIVERED = 'rentsport.notification_delivered'
 /** What notifications and reports write to in the transaction of a message. */
-const WRITTEN = ['rentsport.notification_delivered', 'rentsport.report_payment']
+const WRITTEN = [DELIVERED, 'rentsport.report_payment']
 
 const GOOD = 'card:4242424242424242'
 const CARDS = [GOOD, GOOD, 'card:4000000000000002', GOOD, GOOD, 'card:4000000000009995', GOOD, GOOD, GOOD, GOOD]
@@ -231,11 +233,22 @@ export async function availabilityGathered(system: RunningRentSport): Promise<vo
   ])
 }
 
+/** A message that a service has in hand when everything is told to end is handled to its end; then nobody is left. */
 export async function stopsCleanly(system: RunningRentSport): Promise<void> {
   const { pids } = await system.health()
+  const gone = (room: Room) => commandOf(pids[room]!) === undefined
   const startedMs = Date.now()
-  system.child.kill('SIGINT')
+  {
+    await using held = await holdTables(system.databaseUrl, [DELIVERED])
+    expect((await system.post('/api/equipment/3/maintenance')).status).toBe(202)
+    await eventually('notifications has a message in hand', async () => (await held.awaited()).length > 0)
+    system.child.kill('SIGINT')
+    // Told at the same moment, it has nothing in hand.
+    await eventually('reports ended', () => Promise.resolve(gone('reports')))
+    expect(gone('notifications')).toBe(false)
+  }
   expect(await system.exited).toEqual([0, null])
   expect(Date.now() - startedMs).toBeLessThan(10_000)
-  for (const room of ROOMS) expect(() => process.kill(pids[room]!, 0)).toThrow()
+  expect(ROOMS.filter((room) => !gone(room))).toEqual([])
+  expect(await system.rows(`select from ${DELIVERED} where inventory_id = 3`)).toHaveLength(1)
 }

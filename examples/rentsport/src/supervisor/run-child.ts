@@ -9,7 +9,7 @@ export interface ChildRoom extends AsyncDisposable {
 const REPORT_EVERY_MS = 500
 const STOP_TIMEOUT_MS = 5_000
 /** What a room has in hand when it ends gets so long: less than its process. */
-export const DRAIN_TIMEOUT_MS = 3_000
+export const DRAIN_TIMEOUT_MS = 4_000
 
 /**
  * Runs one room as a process of its own: tells the parent how it is, and ends on SIGTERM, or when the parent is gone,
