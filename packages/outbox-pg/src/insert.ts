@@ -12,12 +12,18 @@ export interface NewRow {
 export interface InsertOptions {
   /** Quoted. */
   readonly schema: string
+  /** `insertOneText` of it. */
+  readonly oneText: string
   /** The carrier of messages that name none. */
   readonly transport: string | undefined
   readonly dedupeMs: number
 }
 
 const ONE_ROW = MESSAGE_COLUMNS.map((_, index) => `$${index + 1}`).join(', ')
+
+/** The statement that writes one message; for `InsertOptions`, so that it is put together once. `schema` is quoted. */
+export const insertOneText = (schema: string): string =>
+  `INSERT INTO ${schema}.outbox (${COLUMN_NAMES}) VALUES (${ONE_ROW})`
 
 /**
  * The statements that write messages: one for all that leave at once, one more for those that wait for their time.
@@ -43,7 +49,7 @@ function insertInto(
   // one row by VALUES: arrays of one element each cost the server as much again
   if (table === 'outbox' && rows.length === 1 && first!.dedupeKey === undefined) {
     return {
-      text: `INSERT INTO ${schema}.outbox (${COLUMN_NAMES}) VALUES (${ONE_ROW})`,
+      text: options.oneText,
       values: toRow(first!.message, transport),
     }
   }

@@ -59,33 +59,24 @@ class Packet {
   }
 
   submit(connection: Connection): Error | null {
-    const fresh = this.#unknownTo(connection)
-    if (fresh.some(({ name }) => name !== undefined)) this.#remember(connection, fresh)
-    const unparsed = new Set(fresh)
+    const fresh: PgStatement[] = []
     connection.stream.cork()
     try {
       for (const statement of this.#statements) {
-        const { name = '', text, values = [] } = statement
-        if (unparsed.delete(statement)) connection.parse({ name, text })
-        connection.bind({ statement: name, values: values.map(parameterOf) })
+        const { name, text, values = [] } = statement
+        if (name === undefined || !(connection.parsedStatements[name] || fresh.some((other) => other.name === name))) {
+          connection.parse({ name: name ?? '', text })
+          fresh.push(statement)
+        }
+        connection.bind({ statement: name ?? '', values: values.map(parameterOf) })
         connection.execute({})
       }
       connection.sync()
     } finally {
       connection.stream.uncork()
     }
+    if (fresh.some(({ name }) => name !== undefined)) this.#remember(connection, fresh)
     return null
-  }
-
-  /** What has to be parsed: statements without a name, and each name that the connection doesn't have, once. */
-  #unknownTo({ parsedStatements }: Connection): readonly PgStatement[] {
-    const names = new Set<string>()
-    return this.#statements.filter(({ name }) => {
-      if (name === undefined) return true
-      if (parsedStatements[name] !== undefined || names.has(name)) return false
-      names.add(name)
-      return true
-    })
   }
 
   /** Whatever comes of it, what was prepared is there from then on. */

@@ -2,8 +2,9 @@ import { TransactionError } from '@waybill/core'
 import { runInOnePacket, takesPackets } from './one-packet.ts'
 import type { Database, PgClient, PgPool, PgStatement, Queryable, QueryResult, TransactionPlan } from './database.ts'
 
-const BEGIN: PgStatement = { text: 'BEGIN' }
-const COMMIT: PgStatement = { text: 'COMMIT' }
+/** Prepared where what goes with them is. */
+const BEGIN = (prepared: boolean): PgStatement => ({ text: 'BEGIN', ...(prepared && { name: 'waybill_begin' }) })
+const COMMIT = (prepared: boolean): PgStatement => ({ text: 'COMMIT', ...(prepared && { name: 'waybill_commit' }) })
 
 /** Whether a value is a pool, by shape. */
 export function isPool(value: unknown): value is PgPool {
@@ -64,13 +65,16 @@ async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R
 /** BEGIN, and the first statement of the plan in the same packet where the client takes one. */
 async function begin(client: PgClient, first: TransactionPlan<PgClient, unknown>['first']): Promise<void> {
   if (first === undefined) return void (await client.query('BEGIN'))
-  const [, result] = await runAll(client, [BEGIN, first.statement]).catch(first.explain)
+  const [, result] = await runAll(client, [BEGIN(first.statement.name !== undefined), first.statement]).catch(
+    first.explain,
+  )
   await first.read(result!, client)
 }
 
 /** Writes the last statements and COMMIT, in one packet where the client takes one. */
 async function commit(client: PgClient, last: readonly PgStatement[]): Promise<void> {
-  const committed = last.length === 0 ? await client.query('COMMIT') : (await runAll(client, [...last, COMMIT])).at(-1)
+  const all = [...last, COMMIT(last.some(({ name }) => name !== undefined))]
+  const committed = last.length === 0 ? await client.query('COMMIT') : (await runAll(client, all)).at(-1)
   // COMMIT of a failed transaction is answered with ROLLBACK, and with no error
   if (committed!.command === 'ROLLBACK') {
     throw new TransactionError('COMMIT became a rollback: a statement had failed and its error was not thrown on')

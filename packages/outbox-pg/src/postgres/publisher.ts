@@ -1,6 +1,6 @@
 import { PublishError, TimeoutError, type CallOptions, type WireMessage } from '@waybill/core'
 import { insertError, insertFault } from '../database-errors.ts'
-import { insertStatements } from '../insert.ts'
+import { insertOneText, insertStatements } from '../insert.ts'
 import { checkLimits } from '../outbox/limits.ts'
 import { writeHeaders } from '../row.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
@@ -193,7 +193,12 @@ export class LogPublisher {
       message: { ...message, destination: { ...message.destination, transport: TRANSPORT } },
     }))
     // messages with a delivery time lie in a table of their own; each statement is a transaction
-    for (const statement of insertStatements(rows, { schema, transport: TRANSPORT, dedupeMs: 0 })) {
+    for (const statement of insertStatements(rows, {
+      schema,
+      oneText: insertOneText(schema),
+      transport: TRANSPORT,
+      dedupeMs: 0,
+    })) {
       await pool.query({ ...statement, query_timeout: publishTimeoutMs })
     }
     for (const entry of entries) this.#settle(entry)
