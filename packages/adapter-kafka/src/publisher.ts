@@ -8,16 +8,16 @@ import {
   type PublishFault,
   type WireMessage,
 } from '@waybill/core'
-import { Partitioners } from 'kafkajs'
 import type { Connection } from './connection.ts'
 import { settled } from './deadline.ts'
 import { behind, publishError, rootOf } from './fault.ts'
 import { Health } from './health.ts'
 import type { ResolvedOptions } from './options.ts'
+import { partitionOf } from './partition-of.ts'
 import { Sender, type Outgoing } from './sender.ts'
 import type { Partitions, TopicNeed, Topology } from './topology.ts'
 import { topicOf } from './topic-names.ts'
-import { sizeOf, toRecord, type KafkaRecord } from './wire.ts'
+import { sizeToSend, toRecord, type KafkaRecord } from './wire.ts'
 
 /** The most that goes into one request, and of it to one partition: brokers take batches up to about 1 MB by default. */
 const BATCH_MESSAGES = 2_000
@@ -53,7 +53,6 @@ export class KafkaPublisher {
   readonly #topology: Topology
   readonly #options: ResolvedOptions
   readonly #sender: Sender
-  readonly #partitionOf = Partitioners.DefaultPartitioner()
   readonly #topics = new Map<string, TopicQueue>()
   #pendingCount = 0
   #pendingBytes = 0
@@ -64,6 +63,8 @@ export class KafkaPublisher {
   #timerAtMs = Infinity
   /** Keys of which one was refused in this tick, with its error. */
   #refusedLanes = new Map<string, PublishError>()
+  /** Of messages without a key, which go round the partitions. */
+  #turn = Math.floor(Math.random() * 1_000)
   #closed = false
 
   constructor(connection: Connection, topology: Topology, options: ResolvedOptions) {
@@ -79,13 +80,13 @@ export class KafkaPublisher {
         const destination = this.#options.routes[message.type]?.(message) ?? message.destination
         const reply = destination.kind === 'reply'
         const need = { topic: topicOf(destination), ...(reply && { create: false }) }
-        if (message.orderingKey !== undefined) lane = laneOf(need.topic, Buffer.from(message.orderingKey))
+        if (message.orderingKey !== undefined) lane = laneOf(need.topic, message.orderingKey)
         const { maxBodyBytes } = this.#options
         if ((message.body?.byteLength ?? 0) > maxBodyBytes) {
           throw new ConfigError(`its body has ${message.body!.byteLength} bytes, maxBodyBytes is ${maxBodyBytes}`)
         }
         const record = toRecord(destination === message.destination ? message : { ...message, destination })
-        return this.#enqueue(need, record, { ...options, reply, confirm: message.confirm !== false })
+        return this.#enqueue(need, record, lane, options, { reply, confirm: message.confirm !== false })
       } catch (cause) {
         const text = `message "${message.id}" of type "${message.type}" can not be sent: ${rootOf(cause).message || String(cause)}`
         const error = new PublishError(text, { scope: 'message', retryable: false, cause })
@@ -103,7 +104,8 @@ export class KafkaPublisher {
 
   /** Sends a record as it is, under the same bounds. */
   publishRecord(need: TopicNeed, record: KafkaRecord, options: CallOptions = {}): Promise<void> {
-    return this.#enqueue(need, record, { ...options, reply: false, confirm: true })
+    const lane = record.key === null ? undefined : laneOf(need.topic, record.key.toString())
+    return this.#enqueue(need, record, lane, options, { reply: false, confirm: true })
   }
 
   /** Takes no more, waits for what is handed over, and rejects the rest. */
@@ -126,19 +128,15 @@ export class KafkaPublisher {
   #enqueue(
     need: TopicNeed,
     record: KafkaRecord,
-    {
-      signal,
-      timeoutMs = this.#options.publishTimeoutMs,
-      reply,
-      confirm,
-    }: CallOptions & { reply: boolean; confirm: boolean },
+    lane: string | undefined,
+    { signal, timeoutMs = this.#options.publishTimeoutMs }: CallOptions,
+    { reply, confirm }: Pick<Entry, 'reply' | 'confirm'>,
   ): Promise<void> {
     const { topic } = need
     if (this.#closed)
       return Promise.reject(new ClosedError(`publish to topic "${topic}": the Kafka transport is closed`))
     if (signal?.aborted) return Promise.reject(signal.reason as Error)
-    const bytes = sizeOf(record)
-    const lane = record.key === null ? undefined : laneOf(topic, record.key)
+    const bytes = sizeToSend(record)
     const refused = lane === undefined ? undefined : this.#refusedLanes.get(lane)
     if (refused !== undefined) return Promise.reject(behind(topic, refused))
     const { maxPendingMessages, maxPendingBytes } = this.#options
@@ -225,7 +223,6 @@ export class KafkaPublisher {
   /** The next batch: from the front of each topic whose partitions are known, as much as fits. */
   #take(): Entry[] {
     const batch: Entry[] = []
-    const partitionBytes = new Map<string, number>()
     let batchBytes = 0
     for (const queue of this.#topics.values()) {
       if (queue.entries.length === 0) {
@@ -235,16 +232,16 @@ export class KafkaPublisher {
       this.#lookUp(queue)
       const { partitions } = queue
       if (partitions === undefined) continue
+      const partitionBytes = new Map<number, number>()
       let taken = 0
       for (const entry of queue.entries) {
         if (entry.settle !== undefined) {
           const alone = entry.bytes > PARTITION_BYTES
           if (batch.length >= BATCH_MESSAGES || batchBytes >= BATCH_BYTES || (alone && batch.length > 0)) break
-          if (entry.partition < 0) entry.partition = this.#choose(entry, partitions)
-          const place = `${entry.topic}/${entry.partition}`
-          const bytes = (partitionBytes.get(place) ?? 0) + entry.bytes
+          if (entry.partition < 0) entry.partition = this.#choose(entry.record, partitions)
+          const bytes = (partitionBytes.get(entry.partition) ?? 0) + entry.bytes
           if (bytes > PARTITION_BYTES && !alone) break
-          partitionBytes.set(place, bytes)
+          partitionBytes.set(entry.partition, bytes)
           batchBytes += entry.bytes
           entry.sent = true
           batch.push(entry)
@@ -258,8 +255,9 @@ export class KafkaPublisher {
     return batch
   }
 
-  #choose({ topic, record }: Entry, partitions: Partitions): number {
-    return this.#partitionOf({ topic, partitionMetadata: [...partitions], message: record })
+  #choose({ key }: KafkaRecord, partitions: Partitions): number {
+    if (key !== null) return partitionOf(key, partitions.length)
+    return partitions[this.#turn++ % partitions.length]!.partitionId
   }
 
   #lookUp(queue: TopicQueue): void {
@@ -339,8 +337,8 @@ export class KafkaPublisher {
 }
 
 /** Where order is kept: one key of one topic. */
-function laneOf(topic: string, key: Buffer): string {
-  return `${topic}\n${key.toString('latin1')}`
+function laneOf(topic: string, key: string): string {
+  return `${topic}\n${key}`
 }
 
 function lookUpFault(error: unknown, reply: boolean): PublishFault {

@@ -153,7 +153,9 @@ export class Sender {
     for (const { topic, partition, items } of batches) {
       let messages = topics.get(topic)
       if (messages === undefined) topics.set(topic, (messages = []))
-      for (const { record } of items) messages.push({ ...record, partition })
+      for (const { record } of items) {
+        messages.push({ key: record.key, value: record.value, headers: record.headers, partition })
+      }
     }
     return producer.sendBatch({ topicMessages: [...topics].map(([topic, messages]) => ({ topic, messages })) })
   }
@@ -181,12 +183,19 @@ export class Sender {
 }
 
 function byPartition<T extends Outgoing>(items: readonly T[]): readonly PartitionBatch<T>[] {
-  const batches = new Map<string, { topic: string; partition: number; items: T[] }>()
+  const batches: PartitionBatch<T>[] = []
+  const topics = new Map<string, Map<number, T[]>>()
   for (const item of items) {
-    const name = `${item.topic}/${item.partition}`
-    const batch = batches.get(name)
-    if (batch) batch.items.push(item)
-    else batches.set(name, { topic: item.topic, partition: item.partition, items: [item] })
+    const { topic, partition } = item
+    let partitions = topics.get(topic)
+    if (partitions === undefined) topics.set(topic, (partitions = new Map()))
+    const others = partitions.get(partition)
+    if (others !== undefined) others.push(item)
+    else {
+      const first = [item]
+      partitions.set(partition, first)
+      batches.push({ topic, partition, items: first })
+    }
   }
-  return [...batches.values()]
+  return batches
 }

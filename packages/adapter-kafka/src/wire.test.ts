@@ -1,7 +1,7 @@
 import type { WireMessage } from '@waybill/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { copyWith, fromRecord, toRecord } from './wire.ts'
+import { copyWith, fromRecord, sizeOf, sizeToSend, toRecord, type KafkaRecord, type ReceivedRecord } from './wire.ts'
 
 const text = fc.string({ unit: 'grapheme', maxLength: 30 })
 const bytes = fc.uint8Array({ maxLength: 60 })
@@ -34,6 +34,12 @@ const anyMessage: fc.Arbitrary<WireMessage> = fc.record(
   { requiredKeys: ['id', 'type', 'destination', 'contentType', 'body', 'attributes', 'headers'] },
 )
 
+/** As a consumer gets it: all of it bytes. */
+function received({ key, value, headers }: KafkaRecord): ReceivedRecord {
+  const bytes = Object.entries(headers).map(([name, header]) => [name, Buffer.from(header)] as const)
+  return { key: key === null ? null : Buffer.from(key), value, headers: bag(bytes) }
+}
+
 /** Buffers and byte arrays alike, so that a text that came back as bytes is seen. */
 const plain = (message: WireMessage) => ({
   ...message,
@@ -47,7 +53,7 @@ const plain = (message: WireMessage) => ({
 test('what is written is read back: types of headers, null body, empty values and all', () => {
   fc.assert(
     fc.property(anyMessage, (message) => {
-      expect(plain(fromRecord(toRecord(message), message.destination))).toEqual(plain(message))
+      expect(plain(fromRecord(received(toRecord(message)), message.destination))).toEqual(plain(message))
     }),
     { numRuns: 300 },
   )
@@ -110,4 +116,15 @@ test('a dead letter keeps key, bytes and headers as the broker had them, and gai
   expect(copy.value).toEqual(record.value)
   expect(copy.headers.odd).toEqual(record.headers.odd)
   expect(copy.headers['waybill-reason']?.toString()).toBe('no')
+})
+
+test('a record takes the same room before it is sent and after', () => {
+  fc.assert(fc.property(anyMessage, (message) => sizeToSend(toRecord(message)) === sizeOf(received(toRecord(message)))))
+})
+
+test('what is neither text nor bytes is refused on its own, not by the client with all of its batch', () => {
+  for (const wrong of [undefined, null, 5, ['a']]) {
+    expect(() => sizeToSend({ key: null, value: null, headers: { wrong: wrong as never } })).toThrow(TypeError)
+  }
+  expect(() => sizeToSend({ key: 5 as never, value: null, headers: {} })).toThrow(TypeError)
 })

@@ -1,11 +1,13 @@
 import { ConfigError, type Destination, type WireHeaders, type WireMessage } from '@waybill/core'
 
-/** What travels: a Kafka record without its place. */
+/** What travels: a Kafka record without its place. The client encodes text where it is needed, without a copy. */
 export interface KafkaRecord {
-  readonly key: Buffer | null
+  readonly key: string | Buffer | null
   readonly value: Buffer | null
-  readonly headers: Record<string, Buffer>
+  readonly headers: Readonly<Record<string, string | Buffer>>
 }
+
+type RecordHeaders = Record<string, string | Buffer>
 
 /** A record as a Kafka client hands it out; repeated header names come as an array. */
 export interface ReceivedRecord {
@@ -31,22 +33,21 @@ const PREFIX = 'ce_'
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
  */
 export function toRecord(message: WireMessage): KafkaRecord {
-  const headers = Object.create(null) as Record<string, Buffer>
-  const set = (name: string, value: string) => (headers[name] = Buffer.from(value))
-  set('ce_specversion', '1.0')
-  if (message.id !== '') set('ce_id', message.id)
-  if (message.type !== '') set('ce_type', message.type)
+  const headers = Object.create(null) as RecordHeaders
+  headers.ce_specversion = '1.0'
+  if (message.id !== '') headers.ce_id = message.id
+  if (message.type !== '') headers.ce_type = message.type
   for (const [name, value] of Object.entries(message.attributes)) {
-    if (!NOT_ATTRIBUTES.has(name)) set(PREFIX + name, value)
+    if (!NOT_ATTRIBUTES.has(name)) headers[PREFIX + name] = value
   }
-  if (message.contentType !== '') set(CONTENT_TYPE, message.contentType)
-  if (message.correlationId !== undefined) set(CORRELATION_ID, message.correlationId)
-  if (message.replyTo !== undefined) set(REPLY_TO, message.replyTo)
-  if (message.expiresAtMs !== undefined) set(EXPIRES_AT, String(message.expiresAtMs))
-  if (message.destination.subject !== undefined) set(SUBJECT, message.destination.subject)
+  if (message.contentType !== '') headers[CONTENT_TYPE] = message.contentType
+  if (message.correlationId !== undefined) headers[CORRELATION_ID] = message.correlationId
+  if (message.replyTo !== undefined) headers[REPLY_TO] = message.replyTo
+  if (message.expiresAtMs !== undefined) headers[EXPIRES_AT] = String(message.expiresAtMs)
+  if (message.destination.subject !== undefined) headers[SUBJECT] = message.destination.subject
   addHeaders(headers, message.headers)
   return {
-    key: message.orderingKey === undefined ? null : Buffer.from(message.orderingKey),
+    key: message.orderingKey ?? null,
     value: message.body === null ? null : view(message.body),
     headers,
   }
@@ -54,24 +55,28 @@ export function toRecord(message: WireMessage): KafkaRecord {
 
 /** The same record with notes added; bytes and other headers stay as the broker had them. */
 export function copyWith(record: ReceivedRecord, notes: WireHeaders): KafkaRecord {
-  const headers = Object.create(null) as Record<string, Buffer>
+  return { key: record.key ?? null, value: record.value, headers: headersWith(record, notes) }
+}
+
+function headersWith(record: ReceivedRecord, notes: WireHeaders): RecordHeaders {
+  const headers = Object.create(null) as RecordHeaders
   for (const [name, value] of Object.entries(record.headers ?? {})) {
     const bytes = lastOf(value)
     if (bytes !== undefined) headers[name] = bytes
   }
   for (const [name, value] of Object.entries(notes)) {
-    headers[name] = typeof value === 'string' ? Buffer.from(value) : view(value)
+    headers[name] = typeof value === 'string' ? value : view(value)
   }
-  return { key: record.key ?? null, value: record.value, headers }
+  return headers
 }
 
 /** The record as it was first sent: without what was noted about its failures. */
 export function withoutNotes(record: ReceivedRecord): KafkaRecord {
-  const copy = copyWith(record, {})
-  for (const name of Object.keys(copy.headers)) {
-    if (name.startsWith('waybill-') && !OWN.has(name)) delete copy.headers[name]
+  const headers = headersWith(record, {})
+  for (const name of Object.keys(headers)) {
+    if (name.startsWith('waybill-') && !OWN.has(name)) delete headers[name]
   }
-  return copy
+  return { key: record.key ?? null, value: record.value, headers }
 }
 
 /** One header as text; `undefined` if it is not there. */
@@ -122,16 +127,26 @@ export function sizeOf({ key, value, headers }: ReceivedRecord): number {
   return bytes
 }
 
-function addHeaders(headers: Record<string, Buffer>, given: WireHeaders): void {
+/**
+ * The same of a record to be sent.
+ * @throws {TypeError} for what is neither text nor bytes: the client would fail with all of its batch
+ */
+export function sizeToSend({ key, value, headers }: KafkaRecord): number {
+  let bytes = 64 + (key === null ? 0 : Buffer.byteLength(key)) + (value?.byteLength ?? 0)
+  for (const name in headers) bytes += name.length * 2 + 8 + Buffer.byteLength(headers[name]!)
+  return bytes
+}
+
+function addHeaders(headers: RecordHeaders, given: WireHeaders): void {
   const binary: string[] = []
   for (const [name, value] of Object.entries(given)) {
     if (OWN.has(name) || name.startsWith(PREFIX)) {
       throw new ConfigError(`header ${JSON.stringify(name)} is reserved: choose another name`)
     }
     if (typeof value !== 'string') binary.push(name)
-    headers[name] = typeof value === 'string' ? Buffer.from(value) : view(value)
+    headers[name] = typeof value === 'string' ? value : view(value)
   }
-  if (binary.length > 0) headers[BINARY] = Buffer.from(JSON.stringify(binary))
+  if (binary.length > 0) headers[BINARY] = JSON.stringify(binary)
 }
 
 function binaryNames(value: unknown): Set<string> {
