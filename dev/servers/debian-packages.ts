@@ -52,12 +52,20 @@ export class DebianPackages {
   }
 }
 
+const LEFT_OUT = ['doc', 'man', 'locale', 'lintian'].map((folder) => `--exclude=./usr/share/${folder}*`)
+
+/** Puts a package's files into a tree, without its documentation; its install scripts don't run. */
+export async function unpackDebian(deb: string, tree: string): Promise<void> {
+  const tar = ['tar', '-x', '-C', tree, '--keep-directory-symlink', '--no-same-owner', ...LEFT_OUT]
+  await execute('sh', ['-c', 'deb=$1; shift; dpkg-deb --fsys-tarfile "$deb" | "$@"', 'sh', deb, ...tar])
+}
+
 /** The first main archive among the machine's own sources. */
 async function mirror(): Promise<string> {
   const output = await execute('apt-get', ['indextargets', '--format', '$(CREATED_BY) $(COMPONENT) $(REPO_URI)'])
   const line = output.split('\n').find((target) => /^Packages main \S+\/debian\/?$/.test(target))
   const address = line?.split(' ')[2]
-  if (address === undefined) throw new Error('RabbitMQ is fetched from a Debian mirror: set AMQP_URL to a server')
+  if (address === undefined) throw new Error("no Debian mirror is among this machine's sources of apt")
   return address
 }
 

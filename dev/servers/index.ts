@@ -3,6 +3,7 @@
  * even if the process that started it is killed. Their logs stay in `.cache/logs`.
  */
 export { startKafka } from './kafka.ts'
+export { startPgBouncer, type PgBouncerOptions } from './pgbouncer.ts'
 export { startPostgres } from './postgres.ts'
 export { startRabbitMq, type RabbitMq, type RabbitMqOptions } from './rabbitmq.ts'
 export { startRabbitMqCluster, type RabbitMqCluster } from './rabbitmq-cluster.ts'

@@ -1,14 +1,14 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { cached } from './cached.ts'
-import { execute } from './execute.ts'
+import { PASSABLE_FOLDER, passable, postgresUser, type SystemUser } from './postgres-user.ts'
 import { say } from '../bootstrap/paths.mjs'
 
 export interface PostgresFiles {
   readonly initdb: string
   readonly postgres: string
   /** PostgreSQL refuses to run as root: then it runs as this user. */
-  readonly user: { readonly uid: number; readonly gid: number } | undefined
+  readonly user: SystemUser | undefined
 }
 
 /** The server's programs as npm installed them, made complete and reachable for the user who runs them. */
@@ -22,7 +22,7 @@ export async function postgresFiles(): Promise<PostgresFiles> {
   )
   const installed = dirname(dirname(dirname(programs.postgres)))
   makeLinks(installed)
-  const user = process.getuid?.() === 0 ? await postgresUser() : undefined
+  const user = await postgresUser()
   const home = user === undefined || passable(installed) ? installed : await copyOutside(installed)
   return { initdb: join(home, 'native/bin/initdb'), postgres: join(home, 'native/bin/postgres'), user }
 }
@@ -43,28 +43,9 @@ function makeLinks(installed: string): void {
   }
 }
 
-async function postgresUser(): Promise<{ uid: number; gid: number }> {
-  const idOf = async (flag: string) => Number(await execute('id', [flag, 'postgres']))
-  try {
-    return { uid: await idOf('-u'), gid: await idOf('-g') }
-  } catch {
-    say("making the system user postgres: PostgreSQL doesn't run as root")
-    await execute('useradd', ['--system', '--user-group', '--shell', '/bin/false', 'postgres'])
-    return { uid: await idOf('-u'), gid: await idOf('-g') }
-  }
-}
-
-/** Whether any user may pass through every folder above. */
-function passable(path: string): boolean {
-  for (let folder = path; ; folder = dirname(folder)) {
-    if ((statSync(folder).mode & 0o001) === 0) return false
-    if (folder === dirname(folder)) return true
-  }
-}
-
 async function copyOutside(installed: string): Promise<string> {
   const { version } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { version: string }
-  const home = `/var/tmp/waybill/postgres-${version}`
+  const home = `${PASSABLE_FOLDER}/postgres-${version}`
   if (existsSync(home)) return home
   say(`copying PostgreSQL to ${home}: its own user can't pass to ${installed}`)
   mkdirSync(dirname(home), { recursive: true, mode: 0o755 })

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { say } from '../bootstrap/paths.mjs'
 import { cached } from './cached.ts'
-import { DebianPackages } from './debian-packages.ts'
-import { execute } from './execute.ts'
+import { DebianPackages, unpackDebian } from './debian-packages.ts'
 import { requirePrograms } from './missing.ts'
 
 /** RabbitMQ as Debian packs it: each version lives in one suite. */
@@ -21,8 +20,6 @@ export function rabbitMqVersion(text: string): RabbitMqVersion {
 /** Needed by nobody but the packages' own install scripts, which don't run here. */
 const FOR_INSTALL_SCRIPTS =
   /^(adduser|debconf|dpkg|init|libaudit|libcap-ng|libpam|libperl|login|lsb|netbase|passwd|perl|procps|systemd|sysv|tar|util-linux)/
-
-const LEFT_OUT = ['doc', 'man', 'locale', 'lintian'].map((folder) => `--exclude=./usr/share/${folder}*`)
 
 /**
  * A small tree with RabbitMQ, Erlang and a shell, to be entered by chroot. Needs no root and installs nothing.
@@ -41,7 +38,7 @@ export async function rabbitMqFiles(version: RabbitMqVersion): Promise<string> {
       const names = new Set(['rabbitmq-server', 'erlang-base', ...erlang, ...closure])
       const wanted = [...names].filter((name) => !FOR_INSTALL_SCRIPTS.test(name))
       makeSkeleton(tree)
-      for (const deb of await packages.download(wanted)) await unpack(deb, tree)
+      for (const deb of await packages.download(wanted)) await unpackDebian(deb, tree)
       finish(tree)
     } finally {
       rmSync(work, { recursive: true, force: true })
@@ -56,11 +53,6 @@ function makeSkeleton(tree: string): void {
     symlinkSync(`usr/${folder}`, join(tree, folder))
   }
   for (const folder of ['proc', 'dev', 'tmp', 'node', 'etc']) mkdirSync(join(tree, folder))
-}
-
-async function unpack(deb: string, tree: string): Promise<void> {
-  const tar = ['tar', '-x', '-C', tree, '--keep-directory-symlink', '--no-same-owner', ...LEFT_OUT]
-  await execute('sh', ['-c', 'deb=$1; shift; dpkg-deb --fsys-tarfile "$deb" | "$@"', 'sh', deb, ...tar])
 }
 
 function finish(tree: string): void {

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto'
 import type { PgStatement, Queryable, QueryResult } from './database.ts'
 import { runStatement } from './pg-database.ts'
 
+/** What all their names begin with. */
+export const STATEMENT_PREFIX = 'waybill_'
+
 /**
  * Gives statements names, so that each connection parses and plans them once. A name follows from the text: two versions
  * of this package on one connection never mean different statements by one name.
@@ -25,7 +28,7 @@ export class StatementNames {
     if (!this.#prepare) return statement
     let name = this.#names.get(statement.text)
     if (name === undefined) {
-      name = `waybill_${createHash('sha256').update(statement.text).digest('hex').slice(0, 32)}`
+      name = `${STATEMENT_PREFIX}${createHash('sha256').update(statement.text).digest('hex').slice(0, 32)}`
       this.#names.set(statement.text, name)
     }
     return { ...statement, name }

@@ -10,11 +10,11 @@ import {
   type InboxOptions,
   type OnceOptions,
 } from './options.ts'
-import { missingTables } from './missing-tables.ts'
 import { onceBatchOf } from './once-batch.ts'
 import { rollsBack } from './rolls-back.ts'
 import { sweepInbox } from './sweep.ts'
 import { StatementNames } from '../statement-names.ts'
+import { unready } from './unready.ts'
 
 /** What a handler under `inbox.once` gets: the context, and the transaction that its effect belongs in. */
 export type InboxContext<Trx> = Context & { readonly trx: Trx }
@@ -88,7 +88,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
   const { quoted: schema, retentionMs, prepare } = resolveInboxOptions(options)
   const names = new StatementNames(prepare)
   const database = databaseOf<Trx>(options.db)
-  const noTables = missingTables(schema)
+  const explain = unready(schema)
   const counts = { handled: 0, duplicates: 0, mismatches: 0 }
   let timer: NodeJS.Timeout | undefined
   let sweeping: Promise<unknown> = Promise.resolve()
@@ -133,7 +133,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
             queryable = first
             before = await readClaim(claimed, first, schema, wanted)
           },
-          explain: noTables,
+          explain,
         },
         work: (trx) =>
           before.fresh
@@ -202,10 +202,11 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
         given,
         async (inner, queryable, row) => {
           const reply = await responder(data, inner)
-          await names.run(queryable, {
+          const keep = {
             text: `UPDATE ${schema}.inbox SET reply = $4::bytea WHERE service = $1 AND handler = $2 AND scope = '' AND key = $3`,
             values: [...row, Buffer.from(JSON.stringify(reply ?? null))],
-          })
+          }
+          await names.run(queryable, keep).catch(explain)
           return reply
         },
         (stored) => (stored === null ? null : JSON.parse(stored.toString())) as Reply,

@@ -3,10 +3,10 @@ import type { Database } from '../database.ts'
 import { storedKey } from '../index-text.ts'
 import { contentHash } from './claim.ts'
 import { BatchClaims, type BatchClaimResult } from './claim-batch.ts'
-import { missingTables } from './missing-tables.ts'
 import type { resolveOnceOptions } from './options.ts'
 import type { StatementNames } from '../statement-names.ts'
 import { rollsBack } from './rolls-back.ts'
+import { unready } from './unready.ts'
 
 /** Where a batch is handled, and who counts. */
 export interface OnceBatchSetting<Trx> {
@@ -40,7 +40,7 @@ export function onceBatchOf<Data, Trx>(
   given: ReturnType<typeof resolveOnceOptions<Data>>,
 ): (datas: readonly Data[], contexts: readonly Context[]) => Promise<BatchResult> {
   const { database, names, schema } = setting
-  const noTables = missingTables(schema)
+  const explain = unready(schema)
 
   const settle = async (trx: Trx, datas: readonly Data[], contexts: readonly Context[]): Promise<readonly Settled[]> =>
     eachOf(
@@ -66,7 +66,7 @@ export function onceBatchOf<Data, Trx>(
           first: {
             statement: names.named(claims.statement(given)),
             read: async (result, queryable) => void (results = await claims.read(result, queryable)),
-            explain: noTables,
+            explain,
           },
           work: async (trx) => {
             const fresh = results.flatMap(({ fresh }, place) => (fresh ? [place] : []))

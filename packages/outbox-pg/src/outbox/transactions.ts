@@ -1,5 +1,6 @@
 import { ConfigError, TransactionError } from '@waybill/core'
 import type { Database, PgPool, Queryable } from '../database.ts'
+import { lostStatement } from '../database-errors.ts'
 import { kyselyTransaction } from '../kysely.ts'
 import { fromPool, isPool } from '../pg-database.ts'
 
@@ -48,5 +49,6 @@ export function explain(error: unknown): never {
       )
     }
   }
-  throw error
+  const lost = lostStatement(error, 'createOutbox({ prepare: false })')
+  throw lost === undefined ? error : new ConfigError(lost, { cause: error })
 }
