@@ -1,5 +1,5 @@
 import { TransactionError } from '@waybill/core'
-import type { Database, Queryable } from '@waybill/outbox-pg'
+import { runPlan, type Database, type Queryable } from '@waybill/outbox-pg'
 import { is, sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 import { PgDatabase, PgTransaction } from 'drizzle-orm/pg-core'
@@ -12,17 +12,7 @@ type Transaction<Schema extends Record<string, unknown>> = Parameters<
 export const fromDrizzle = <Schema extends Record<string, unknown>>(
   db: NodePgDatabase<Schema>,
 ): Database<Transaction<Schema>> => ({
-  transaction: ({ first, work, last }) =>
-    db.transaction(async (trx) => {
-      const queryable = throughDrizzle(trx)
-      await first?.(queryable)
-      const result = await work(trx)
-      const statements = (await last?.()) ?? []
-      for (const { text, values } of statements) await queryable.query(text, values)
-      // COMMIT after a failed statement rolls back and tells nobody; one more statement fails and tells
-      if (statements.length === 0) await queryable.query('SELECT 1')
-      return result
-    }),
+  transaction: (plan) => db.transaction((trx) => runPlan(plan, trx, throughDrizzle(trx))),
   inTransaction(value) {
     if (is(value, PgTransaction)) return throughDrizzle(value as Transaction<Schema>)
     if (!is(value, PgDatabase)) return undefined

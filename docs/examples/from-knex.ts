@@ -1,20 +1,10 @@
 import { TransactionError } from '@waybill/core'
-import type { Database, Queryable } from '@waybill/outbox-pg'
+import { runPlan, type Database, type Queryable } from '@waybill/outbox-pg'
 import type { Knex } from 'knex'
 
 /** For Knex: `createOutbox({ db: fromKnex(knex), source })` and `createInbox({ db: fromKnex(knex) })`. */
 export const fromKnex = (knex: Knex): Database<Knex.Transaction> => ({
-  transaction: ({ first, work, last }) =>
-    knex.transaction(async (trx) => {
-      const queryable = throughKnex(trx)
-      await first?.(queryable)
-      const result = await work(trx)
-      const statements = (await last?.()) ?? []
-      for (const { text, values } of statements) await queryable.query(text, values)
-      // COMMIT after a failed statement rolls back and tells nobody; one more statement fails and tells
-      if (statements.length === 0) await queryable.query('SELECT 1')
-      return result
-    }),
+  transaction: (plan) => knex.transaction((trx) => runPlan(plan, trx, throughKnex(trx))),
   inTransaction(value) {
     const trx = value as Knex.Transaction | null
     if (typeof trx?.raw !== 'function') return undefined

@@ -156,7 +156,7 @@ test('an inbox whose statements are lost waits and gives up on nothing', async (
   expect(bus.stats.deadLettered).toBe(0)
 })
 
-test('relay, transport, inbox and retention work through a pooler that loses prepared statements', async () => {
+test('relay, transport and inbox work through a pooler that loses prepared statements', async () => {
   await using at = await testDatabase()
   const { schema } = at
   await using pool = Object.assign(new pg.Pool({ connectionString: losing.url, max: 6 }), {

@@ -1,0 +1,24 @@
+import type { Queryable, TransactionPlan } from './database.ts'
+
+/**
+ * Runs what outbox or inbox want of a transaction, for those who write a `Database` for another query builder: call it
+ * inside a transaction of that, and have it committed when this resolves, rolled back when it rejects.
+ * @param queryable raw SQL in that transaction
+ * @throws the error of the database when a statement had failed, even one whose error the work kept to itself
+ */
+export async function runPlan<Trx, R>(
+  { first, work, last }: TransactionPlan<Trx, R>,
+  trx: Trx,
+  queryable: Queryable,
+): Promise<R> {
+  if (first !== undefined) {
+    const { text, values } = first.statement
+    await first.read(await queryable.query(text, values).catch(first.explain), queryable)
+  }
+  const result = await work(trx)
+  const statements = (await last?.()) ?? []
+  for (const { text, values } of statements) await queryable.query(text, values)
+  // COMMIT of a failed transaction rolls back and tells nobody; one more statement fails, and so tells
+  if (statements.length === 0) await queryable.query('SELECT 1')
+  return result
+}
