@@ -10,6 +10,7 @@ import { postgres } from '../postgres/transport.ts'
 import { startRelay } from '../relay/relay.ts'
 import { logStatus } from '../status/log-status.ts'
 import { gate, testDatabase } from '../test-database.ts'
+import { migrate } from './index.ts'
 import { rolesSql } from './roles.ts'
 
 const Booked = defineEvent('rental.booked', { schema: z.object({ number: z.number() }) })
@@ -117,5 +118,41 @@ test('three roles: each does its own work, and is refused what is not', async ()
       await owner.query(`DROP OWNED BY ${quoted(role)}`).catch(() => undefined)
       await owner.query(`DROP ROLE IF EXISTS ${quoted(role)}`)
     }
+  }
+})
+
+test('as managed services give it: an owner who may make schemas and no roles', async () => {
+  const admin = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 1 })
+  const suffix = randomBytes(4).toString('hex')
+  const [owner, writer, relay, consumer] = ['owner', 'writer', 'relay', 'consumer'].map(
+    (role) => `${role}_${suffix}`,
+  ) as [string, string, string, string]
+  const url = new URL(process.env.DATABASE_URL!)
+  url.username = owner
+  const pool = new pg.Pool({ connectionString: url.href, max: 4 })
+  const schema = `test_${suffix}`
+  const sql = rolesSql({ schema, writer, relay, consumer })
+  try {
+    const { rows } = await admin.query('SELECT current_database() AS name')
+    await admin.query(`CREATE ROLE ${owner} LOGIN; GRANT CREATE ON DATABASE "${rows[0].name}" TO ${owner}`)
+    await migrate({ pool, schema })
+    await expect(pool.query(sql)).rejects.toMatchObject({ code: '42501' })
+    await admin.query([writer, relay, consumer].map((role) => `CREATE ROLE ${role}`).join(';'))
+    await pool.query(sql)
+    const may = await admin.query(`SELECT has_table_privilege($1, $2, 'INSERT') AS may`, [writer, `${schema}.outbox`])
+    expect(may.rows).toEqual([{ may: true }])
+
+    const outbox = createOutbox({ db: pool, source: '/a', schema, transport: 'amqp' })
+    const taken: unknown[] = []
+    const publish = (messages: readonly { readonly id: string }[]) =>
+      messages.map(async ({ id }) => void taken.push(id))
+    await using _relay = startRelay({ pool, outbox, transports: { amqp: { publish } } })
+    await outbox.transaction(async (_trx, messages) => messages.publish(Booked, { number: 1 }))
+    await expect.poll(() => taken, { timeout: 10_000 }).toHaveLength(1)
+  } finally {
+    await pool.end()
+    await admin.query(`DROP OWNED BY ${owner} CASCADE`)
+    await admin.query(`DROP ROLE IF EXISTS ${[owner, writer, relay, consumer].join(', ')}`)
+    await admin.end()
   }
 })

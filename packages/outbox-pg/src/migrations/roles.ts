@@ -1,5 +1,5 @@
 import { ConfigError } from '@waybill/core'
-import { quoteName, quoteSchema } from '../schema-name.ts'
+import { quoteLiteral, quoteName, quoteSchema } from '../schema-name.ts'
 
 export interface RolesOptions {
   /** @default 'waybill' */
@@ -14,7 +14,8 @@ export interface RolesOptions {
 
 /**
  * SQL that makes three roles without login and gives each what it needs and no more. Grant them to the users that your
- * processes log in as; a service over `postgres()` needs all three. Run it again after `migrate`.
+ * processes log in as; a service over `postgres()` needs all three. Run it again after `migrate`, as the owner of the schema;
+ * roles that are not there yet want `CREATEROLE`.
  * @throws {ConfigError} for a name that PostgreSQL can't have
  */
 export function rolesSql(options: RolesOptions = {}): string {
@@ -24,7 +25,10 @@ export function rolesSql(options: RolesOptions = {}): string {
   const consumer = roleName(options.consumer ?? 'waybill_consumer')
   const make = [writer, relay, consumer].map(
     (role) =>
-      `DO LANGUAGE plpgsql $make$ BEGIN CREATE ROLE ${role} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $make$;`,
+      // who may make no role may still grant to one that is there
+      `DO LANGUAGE plpgsql $make$ BEGIN
+  IF to_regrole(${quoteLiteral(role)}) IS NULL THEN CREATE ROLE ${role} NOLOGIN; END IF;
+EXCEPTION WHEN duplicate_object THEN NULL; END $make$;`,
   )
   return `${make.join('\n')}
 GRANT USAGE ON SCHEMA ${schema} TO ${writer}, ${relay}, ${consumer};
