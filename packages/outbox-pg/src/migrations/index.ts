@@ -1,17 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { ConfigError, ConnectionError } from '@waybill/core'
+import { ConnectionError } from '@waybill/core'
 import type { PgClient, PgPool } from '../database.ts'
 import { rawSql, type RawExecutor } from '../kysely.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
+import { checkServer, checkServerSql } from './server-version.ts'
 import { version1 } from './version-1.ts'
 import { version2 } from './version-2.ts'
 import { version3 } from './version-3.ts'
 
 /** Each version's SQL; the first entry makes version 1. A published entry never changes. */
 const VERSIONS: readonly ((schema: string) => string)[] = [version1, version2, version3]
-
-/** Reader rows hold multiranges. */
-const OLDEST_SERVER = 140_000
 
 /** A table is waited for no longer in one go: whoever wants it meanwhile waits behind the migration. */
 const LOCK_MS = 100
@@ -45,12 +43,7 @@ export async function migrate({
   const client = await pool.connect()
   let broken = false
   try {
-    const server = (await client.query('SHOW server_version_num')).rows[0].server_version_num as string
-    if (Number(server) < OLDEST_SERVER) {
-      throw new ConfigError(
-        `the server is PostgreSQL ${Math.floor(Number(server) / 10_000)}: @waybill/outbox-pg needs 14 or later`,
-      )
-    }
+    await checkServer(client)
     const untilMs = performance.now() + waitMs
     for (;;) {
       try {
@@ -102,10 +95,11 @@ async function notFree(client: PgClient, schema: string, quoted: string, cause: 
   return new ConnectionError(text, { cause })
 }
 
-/** All of the SQL that makes the newest version in an empty schema, for a user's own migration tool. */
+/** All of the SQL that makes the newest version in an empty schema, for a user's own migration tool. PostgreSQL older than 14 fails it. */
 export function migrationSql(options: { readonly schema?: string | undefined } = {}): string {
   const schema = quoteSchema(options.schema)
   return [
+    checkServerSql(),
     `CREATE SCHEMA IF NOT EXISTS ${schema};`,
     createMeta(schema),
     ...VERSIONS.map((version) => version(schema)),
@@ -119,7 +113,8 @@ export interface OutboxMigrations {
 }
 
 /**
- * The versions as migrations for kysely's own `Migrator`, for those who keep all of their schema there.
+ * The versions as migrations for kysely's own `Migrator`, for those who keep all of their schema there. The first throws a
+ * `ConfigError` on PostgreSQL older than 14.
  * @example new Migrator({ db, provider: migrations() })
  */
 export function migrations(options: { readonly schema?: string | undefined } = {}): OutboxMigrations {
@@ -128,7 +123,12 @@ export function migrations(options: { readonly schema?: string | undefined } = {
     const first = index === 0 ? `CREATE SCHEMA IF NOT EXISTS ${schema};${createMeta(schema)}` : ''
     const text = `${first}${version(schema)};UPDATE ${schema}.meta SET schema_version = ${index + 1};`
     const name = `waybill_${String(index + 1).padStart(4, '0')}`
-    return [name, { up: async (db: unknown) => void (await rawSql(db as RawExecutor).query(text)) }] as const
+    const up = async (db: unknown) => {
+      const queryable = rawSql(db as RawExecutor)
+      if (index === 0) await checkServer(queryable)
+      await queryable.query(text)
+    }
+    return [name, { up }] as const
   })
   return { getMigrations: () => Promise.resolve(Object.fromEntries(entries)) }
 }

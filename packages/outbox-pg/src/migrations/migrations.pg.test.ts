@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { Kysely, PostgresDialect } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
-import { expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { createOutbox } from '../outbox/outbox.ts'
 import { testDatabase } from '../test-database.ts'
 import { migrate, migrations, migrationSql } from './index.ts'
+import { checkServerSql } from './server-version.ts'
 
 const tablesOf = async (pool: pg.Pool, schema: string) =>
   (
@@ -47,26 +48,49 @@ test('the same tables by migrate, five at once, by its SQL, and by the migrator 
   }
 })
 
-test('a server that is too old is refused by its version, before anything is made', async () => {
+describe('a server that is too old is refused by its version, before anything is made', () => {
   const asked: string[] = []
-  const client = {
-    query: (text: string) => {
-      asked.push(text)
-      return Promise.resolve({ rows: [{ server_version_num: '130018' }] })
-    },
-    release: () => undefined,
+  const answer = (text: string) => {
+    asked.push(text)
+    return Promise.resolve({ rows: [{ server_version_num: '130018' }] })
   }
-  const pool = {
-    ...client,
-    connect: () => Promise.resolve(client),
-    on: () => undefined,
-    removeListener: () => undefined,
-  }
-  await expect(migrate({ pool })).rejects.toMatchObject({
-    code: 'CONFIG',
-    message: expect.stringMatching(/PostgreSQL 13.*14 or later/),
+  const refused = { code: 'CONFIG', message: expect.stringMatching(/PostgreSQL 13.*14 or later/) }
+  afterEach(() => {
+    expect(asked.splice(0).filter((text) => text !== 'ROLLBACK')).toEqual(['SHOW server_version_num'])
   })
-  expect(asked.filter((text) => /CREATE|BEGIN/.test(text))).toEqual([])
+
+  test('by migrate', async () => {
+    const client = { query: answer, release: () => undefined }
+    const pool = {
+      ...client,
+      connect: () => Promise.resolve(client),
+      on: () => undefined,
+      removeListener: () => undefined,
+    }
+    await expect(migrate({ pool })).rejects.toMatchObject(refused)
+  })
+
+  test('by the migrations of kysely', async () => {
+    const db = { withoutPlugins: () => ({ executeQuery: ({ sql }: { sql: string }) => answer(sql) }) }
+    const [first] = Object.values(await migrations().getMigrations())
+    await expect(first!.up(db as never)).rejects.toMatchObject(refused)
+  })
+})
+
+test('the SQL itself refuses such a server, in words', async () => {
+  const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 1 })
+  try {
+    const { rows } = await pool.query('SHOW server_version_num')
+    const next = Math.floor(Number(rows[0].server_version_num) / 10_000) + 1
+    await pool.query(checkServerSql(next - 1))
+    await expect(pool.query(checkServerSql(next))).rejects.toMatchObject({
+      code: '0A000',
+      message: expect.stringContaining(`needs ${next} or later`),
+    })
+    expect(migrationSql().startsWith(checkServerSql(14))).toBe(true)
+  } finally {
+    await pool.end()
+  }
 })
 
 test('while somebody keeps a table, migrate tries again and again, and nobody waits behind it', async () => {
