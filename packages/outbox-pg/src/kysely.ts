@@ -1,5 +1,6 @@
 import { TransactionError } from '@waybill/core'
 import type { Database, Queryable, QueryResult, TransactionPlan } from './database.ts'
+import { runPlan } from './run-plan.ts'
 
 /** The part of a `Kysely<DB>` that is called, by shape, so that kysely stays the user's own choice and version. */
 export interface KyselyLike<Trx> {
@@ -19,17 +20,8 @@ export interface RawExecutor {
  */
 export function fromKysely<Trx>(db: KyselyLike<Trx>): Database<Trx> {
   return {
-    transaction: <R>({ first, work, last }: TransactionPlan<Trx, R>) =>
-      db.transaction().execute(async (trx) => {
-        const queryable = rawSql(trx as unknown as RawExecutor)
-        if (first !== undefined) {
-          const { text, values } = first.statement
-          await first.read(await queryable.query(text, values).catch(first.explain), queryable)
-        }
-        const result = await work(trx)
-        for (const { text, values } of (await last?.()) ?? []) await queryable.query(text, values)
-        return result
-      }),
+    transaction: <R>(plan: TransactionPlan<Trx, R>) =>
+      db.transaction().execute((trx) => runPlan(plan, trx, rawSql(trx as unknown as RawExecutor))),
     inTransaction: kyselyTransaction,
   }
 }

@@ -1,6 +1,8 @@
 import { silentLogger, type Context } from '@waybill/core'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { gate, testDatabase } from '../test-database.ts'
+import { fromKysely } from '../kysely.ts'
 import { createInbox } from './inbox.ts'
 
 const contextOf = (id: string, dedupeKey?: string): Context => ({
@@ -152,4 +154,19 @@ test('what is older than the retention is forgotten', async () => {
   await test.pool.query(`update "${test.schema}".inbox set handled_at = now() - interval '8 days' where key = '1'`)
   expect(await test.inbox.sweep()).toBe(1)
   expect((await test.pool.query(`select key from "${test.schema}".inbox`)).rows).toEqual([{ key: '2' }])
+})
+
+test('a handler that keeps the error of a statement to itself has no effect, and its message is not acked', async () => {
+  await using test = await billing()
+  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: test.pool }) })
+  const ways = {
+    pool: test.inbox.once(async (_data, { trx }) => void (await trx.query('select 1 / 0').catch(() => undefined))),
+    kysely: createInbox({ db: fromKysely(db), schema: test.schema }).once(
+      async (_data, { trx }) => void (await sql`select 1 / 0`.execute(trx).catch(() => undefined)),
+    ),
+  }
+  for (const [name, handler] of Object.entries(ways)) {
+    await expect(handler({}, contextOf(name)), name).rejects.toMatchObject({ code: 'TRANSACTION' })
+  }
+  expect((await test.pool.query(`select from "${test.schema}".inbox`)).rowCount).toBe(0)
 })

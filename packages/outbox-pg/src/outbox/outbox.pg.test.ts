@@ -1,8 +1,10 @@
 import { defineEvent } from '@waybill/core'
-import { CamelCasePlugin, Kysely, PostgresDialect } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Database, PgClient } from '../database.ts'
 import { fromKysely } from '../kysely.ts'
+import { fromPool } from '../pg-database.ts'
 import { testDatabase } from '../test-database.ts'
 import { createOutbox } from './outbox.ts'
 
@@ -14,9 +16,9 @@ const Slow = defineEvent('rental.slow', {
   schema: z.object({ rentalId: z.string() }).refine(async ({ rentalId }) => rentalId !== 'bad'),
 })
 
-type Database = Awaited<ReturnType<typeof testDatabase>>
+type TestDatabase = Awaited<ReturnType<typeof testDatabase>>
 
-const rowsOf = async ({ pool, schema }: Database) =>
+const rowsOf = async ({ pool, schema }: TestDatabase) =>
   (await pool.query(`select body_text from "${schema}".outbox order by id`)).rows.map(({ body_text }) => body_text)
 
 test('messages exist if and only if the transaction does, in the order given', async () => {
@@ -53,13 +55,18 @@ test('a bad message takes the transaction with it, whether its schema is synchro
   expect(await rowsOf(database)).toEqual([])
 })
 
-test('a COMMIT that became a rollback is no success', async () => {
+test.for(['a pool', 'kysely'])('a COMMIT that became a rollback is no success: %s', async (kind) => {
   await using database = await testDatabase()
-  const outbox = createOutbox({ db: database.pool, source: '/rentals', schema: database.schema })
+  const { pool, schema } = database
+  const db =
+    kind === 'kysely' ? fromKysely(new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })) : fromPool(pool)
+  const outbox = createOutbox<unknown>({ db: db as Database<unknown>, source: '/rentals', schema })
+  const fails = (trx: unknown) =>
+    kind === 'kysely' ? sql`select 1 / 0`.execute(trx as Transaction<unknown>) : (trx as PgClient).query('select 1 / 0')
   for (const publish of [true, false]) {
     const swallowed = outbox.transaction(async (trx, messages) => {
       if (publish) messages.publish(Booked, { rentalId: '1' })
-      await trx.query('select 1 / 0').catch(() => undefined)
+      await fails(trx).catch(() => undefined)
     })
     await expect(swallowed).rejects.toMatchObject({ code: 'TRANSACTION' })
   }
