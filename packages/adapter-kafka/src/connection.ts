@@ -12,6 +12,7 @@ import {
 } from 'kafkajs'
 import { settled, within } from './deadline.ts'
 import { connectError, rootOf } from './fault.ts'
+import { beatThroughClockChanges } from './heartbeat-clock.ts'
 import { quietIdleTimers } from './idle-timer.ts'
 import type { ResolvedOptions } from './options.ts'
 
@@ -22,7 +23,7 @@ const CLOSE_MS = 5_000
 export class Connection {
   readonly #options: ResolvedOptions
   #admin: Promise<Admin> | undefined
-  #ready: Promise<void> | undefined
+  #ready: Promise<unknown> | undefined
   readonly #underWay = new Set<Promise<unknown>>()
   #closed = false
 
@@ -118,7 +119,8 @@ export class Connection {
     if (this.#closed) throw new ClosedError('the Kafka transport is closed')
     const { client } = this.#options
     if (client) return client as unknown as Kafka
-    await (this.#ready ??= quietIdleTimers())
+    this.#ready ??= Promise.all([quietIdleTimers(), beatThroughClockChanges()])
+    await this.#ready
     return new Kafka(clientConfig(this.#options))
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Delivery, Settlement, SubscribeOptions, Transport, WireMessage } from '@waybill/core'
 import { Kafka, logLevel } from 'kafkajs'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, onTestFinished, test } from 'vitest'
 import { kafka, type KafkaOptions } from './index.ts'
 
 const brokers = process.env.KAFKA_BROKERS!.split(',')
@@ -75,7 +75,9 @@ test('a handler that throws a TypeError, which stops kafkajs for good, stops not
   expect((await transport.health()).every(({ state }) => state === 'up')).toBe(true)
 })
 
-test('a handler slower than the session runs once, and the next message comes', async () => {
+test('a handler slower than the session runs once, though the clock is set back meanwhile, and the next comes', async () => {
+  const now = Date.now
+  onTestFinished(() => void (Date.now = now))
   const topic = `slow-${randomUUID()}`
   const transport = client({ sessionTimeoutMs: 6_000 })
   const came = seen()
@@ -86,6 +88,7 @@ test('a handler slower than the session runs once, and the next message comes', 
     topic,
     async ({ message: { id }, signal }) => {
       came.add(id)
+      Date.now = () => now() - 3_600_000
       signal.addEventListener('abort', () => aborted.push(id))
       // eslint-disable-next-line no-restricted-syntax -- being slower than the session is what is tested
       if (id === '0') await new Promise((resolve) => setTimeout(resolve, 7_500))
@@ -96,6 +99,17 @@ test('a handler slower than the session runs once, and the next message comes', 
   await came.until((ids) => ids.includes('2'))
   expect(came.ids).toEqual(['0', '1', '2'])
   expect(aborted).toEqual([])
+  // positions of a member that the group gave up are not saved
+  await transport[Symbol.asyncDispose]()
+  const later = seen()
+  const next = client()
+  await Promise.all(next.publish([message(topic, 3)]))
+  await read(next, topic, ({ message: { id } }) => {
+    later.add(id)
+    return Promise.resolve(ack)
+  })
+  await later.until((ids) => ids.includes('3'))
+  expect(later.ids).toEqual(['3'])
 })
 
 test('after a restart nothing unfinished is lost, and nothing below it comes again', async () => {
