@@ -20,6 +20,7 @@ test('a fault reaches as far as its innermost cause says, whatever it is wrapped
   expect(faultOf(protocol('MESSAGE_TOO_LARGE', 10))).toEqual({ scope: 'message', retryable: false, mayExist: false })
   expect(faultOf(wrapped(protocol('UNKNOWN_TOPIC_OR_PARTITION', 3)))).toMatchObject({ scope: 'destination' })
   expect(faultOf(wrapped(protocol('NOT_ENOUGH_REPLICAS', 19)))).toMatchObject({ scope: 'transport', retryable: true })
+  expect(faultOf(protocol('INVALID_TIMESTAMP', 32))).toEqual({ scope: 'transport', retryable: true, mayExist: false })
   expect(faultOf(new TypeError('value'))).toMatchObject({ scope: 'message', retryable: false })
 })
 

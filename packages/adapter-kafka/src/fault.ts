@@ -29,7 +29,9 @@ export function rootOf(error: unknown): Root {
 }
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
-const REFUSED_MESSAGE = new Set([...TOO_LARGE, 'INVALID_RECORD', 'INVALID_TIMESTAMP', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'])
+const REFUSED_MESSAGE = new Set([...TOO_LARGE, 'INVALID_RECORD', 'UNSUPPORTED_FOR_MESSAGE_FORMAT'])
+/** A time that the broker does not believe: that of this process. */
+const WRONG_CLOCK = 'INVALID_TIMESTAMP'
 const REFUSED_DESTINATION = new Set([
   'UNKNOWN_TOPIC_OR_PARTITION',
   'TOPIC_AUTHORIZATION_FAILED',
@@ -64,6 +66,8 @@ export const isUnknownTopic = (error: unknown): boolean => rootOf(error).type ==
 export function faultOf(error: unknown): PublishFault {
   const { name, type } = rootOf(error)
   if (REFUSED_MESSAGE.has(type) || name === 'TypeError') return { scope: 'message', retryable: false, mayExist: false }
+  // says nothing about the message: whatever is sent now is refused
+  if (type === WRONG_CLOCK) return { scope: 'transport', retryable: true, mayExist: false }
   if (REFUSED_DESTINATION.has(type)) return { scope: 'destination', retryable: true, mayExist: true }
   return { scope: 'transport', retryable: true, mayExist: true }
 }
@@ -77,7 +81,9 @@ export function publishError(topic: string, error: unknown, fault: PublishFault 
       ? "check the message against the topic's max.message.bytes and settings"
       : fault.scope === 'destination'
         ? 'check that the topic exists and may be written to'
-        : 'check the brokers'
+        : type === WRONG_CLOCK
+          ? 'set the clock of this machine right, or give the topic message.timestamp.type=LogAppendTime'
+          : 'check the brokers'
   return new PublishError(`publish to topic "${topic}" failed: ${said}: ${advice}`, { ...fault, cause: error })
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { PublishError, publishFault, type WireMessage } from '@waybill/core'
 import { Kafka, logLevel, type Admin } from 'kafkajs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { Connection } from './connection.ts'
 import { kafka } from './index.ts'
 import { resolveOptions } from './options.ts'
@@ -170,4 +170,20 @@ test('what is refused before it is sent takes the later ones of its key along, a
   expect(await stored(topic)).toBe(2)
   // what comes once that could be seen goes
   await Promise.all(transport.publish([message(topic, 2, 10, 'a')]))
+})
+
+test('a clock two hours ahead: topics made here take it, others refuse it as trouble of the transport', async () => {
+  const made = `publishes-${randomUUID()}`
+  const given = await topicOf({ partitions: 1 })
+  await using transport = kafka({ brokers, partitions: 1 })
+  const now = Date.now
+  onTestFinished(() => void (Date.now = now))
+  Date.now = () => now() + 7_200_000
+  await Promise.all(transport.publish([message(made, 1)]))
+  const refused = await transport.publish([message(given, 1)])[0]!.catch((error: unknown) => error)
+  expect(refused).toMatchObject({ fault: { scope: 'transport', retryable: true, mayExist: false } })
+  expect((refused as Error).message).toContain('clock')
+  Date.now = now
+  await Promise.all(transport.publish([message(given, 2)]))
+  expect([await stored(made), await stored(given)]).toEqual([1, 1])
 })

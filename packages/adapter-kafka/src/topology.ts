@@ -108,7 +108,11 @@ export class Topology {
       topic,
       numPartitions: partitions,
       replicationFactor: this.#options.replication ?? -1,
-      ...(retentionMs !== undefined && { configEntries: [{ name: 'retention.ms', value: String(retentionMs) }] }),
+      configEntries: [
+        // a sender whose clock is an hour ahead would be refused, and one behind would shorten the retention
+        { name: 'message.timestamp.type', value: 'LogAppendTime' },
+        ...(retentionMs === undefined ? [] : [{ name: 'retention.ms', value: String(retentionMs) }]),
+      ],
     }
     try {
       await this.#connection.admin(`creation of topic "${topic}"`, (admin) =>
