@@ -17,6 +17,7 @@ import { pausedConsumer } from './paused-consumer.ts'
 import { fullDisk } from './full-disk.ts'
 import { fullLogDisk } from './full-log-disk.ts'
 import { rollingMigration } from './rolling-migration.ts'
+import { clockSkew } from './clock-skew.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -44,4 +45,5 @@ export const SCENARIOS: readonly Scenario[] = [
   fullDisk,
   fullLogDisk,
   rollingMigration,
+  clockSkew,
 ]
