@@ -20,7 +20,7 @@ test('a migration that shuts old readers out takes the lease of one that runs, a
   await using relay = startRelay({ pool, schema, leaseMs: 500, transports: { one: silent } })
   const leased = async () => (await query('SELECT leased_by FROM $S.reader WHERE leased_until > now()')).rowCount
   await expect.poll(leased).toBe(1)
-  await query('UPDATE $S.meta SET min_relay = 2')
+  await query('UPDATE $S.meta SET min_relay = 3')
   await expect.poll(() => reasonOf(relay), { timeout: 5_000 }).toContain('update @waybill/outbox-pg')
   await expect.poll(leased).toBe(0)
   const outbox = createOutbox({ db: pool, source: '/a', schema })
@@ -30,7 +30,7 @@ test('a migration that shuts old readers out takes the lease of one that runs, a
     transport.declare!({ destinations: [{ kind: 'queue', name: 'mail' }], subscriptions: [] }),
   ).rejects.toMatchObject({ code: 'CONFIG' })
   expect((await query('SELECT position FROM $S.reader')).rows).toEqual([{ position: '0' }])
-  await query('UPDATE $S.meta SET min_relay = 1')
+  await query('UPDATE $S.meta SET min_relay = 2')
   await expect.poll(() => reasonOf(relay), { timeout: 10_000 }).toBe('')
 })
 
@@ -40,7 +40,7 @@ test('tables that are missing, or older than the code, are named with what to do
   await pool.query(`UPDATE "${schema}".meta SET schema_version = 1`)
   await pool.query(`ALTER TABLE "${schema}".reader DROP COLUMN settings, DROP COLUMN trouble`)
   await using old = startRelay({ pool, schema, transports: { one: silent } })
-  await expect.poll(() => reasonOf(old)).toMatch(/version 1, and this release needs 3.*migrate/)
+  await expect.poll(() => reasonOf(old)).toMatch(/version 1, and this release needs 4.*migrate/)
   await using none = startRelay({ pool, schema: `${schema}_none`, transports: { one: silent } })
   await expect.poll(() => reasonOf(none)).toMatch(/tables in schema .* are missing: run "waybill-outbox migrate"/)
 })

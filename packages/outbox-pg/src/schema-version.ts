@@ -2,10 +2,10 @@ import { ConfigError } from '@waybill/core'
 import { textRows, type PgPool } from './database.ts'
 
 /** The release of readers that this code is; `meta.min_relay` shuts older ones out once a migration took away what they need. */
-export const READER_VERSION = 1
+export const READER_VERSION = 2
 
 /** The oldest tables that this code reads and writes. */
-export const OLDEST_SCHEMA_VERSION = 3
+export const OLDEST_SCHEMA_VERSION = 4
 
 /** SQL that is true where these tables and this code fit each other. `schema` is quoted. */
 export const schemaFits = (schema: string): string =>

@@ -3,6 +3,7 @@ import { dropReader, moveReader } from '../log/move-reader.ts'
 import type { ReaderStart } from '../log/reader-row.ts'
 import { quoteSchema } from '../schema-name.ts'
 import { logStatus } from '../status/log-status.ts'
+import type { ReaderStatus } from '../status/reader-status.ts'
 import { age } from '../status/problems.ts'
 import { sure, type OutboxIo, type Place } from './outbox-io.ts'
 import { table } from './status-text.ts'
@@ -51,7 +52,7 @@ async function list(place: Place, io: OutboxIo): Promise<number> {
   else {
     const rows = found.map((reader) => [
       reader.name,
-      reader.running ? 'running' : `nobody, since ${age(reader.seenSecondsAgo)}`,
+      runBy(reader),
       String(reader.position),
       `${reader.pending}${reader.pendingAtLeast ? '+' : ''}`,
       reader.oldestPendingSeconds === null ? '-' : age(reader.oldestPendingSeconds),
@@ -61,6 +62,12 @@ async function list(place: Place, io: OutboxIo): Promise<number> {
     io.print(rows.length === 0 ? 'no readers yet' : table([head, ...rows]).join('\n'))
   }
   return 0
+}
+
+function runBy({ ranges, running, seenSecondsAgo }: ReaderStatus): string {
+  if (running) return ranges.length === 1 ? 'running' : `${ranges.length} instances`
+  const held = ranges.filter((range) => range.running).length
+  return held === 0 ? `nobody, since ${age(seenSecondsAgo)}` : `${held} instances, a part by nobody`
 }
 
 function startOf({ to, time }: ReadersOrder): ReaderStart {

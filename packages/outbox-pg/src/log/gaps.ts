@@ -90,6 +90,30 @@ export function openRanges(state: LogPosition, unsettled: Iterable<number>): (re
   return merged
 }
 
+/** What `openRanges` made, as the database gives it back: `{[1,3),[7,8)}`. */
+export function readRanges(text: string): (readonly [low: number, high: number])[] {
+  return [...text.matchAll(/\[(\d+),(\d+)\)/g)].map(([, low, above]) => [Number(low), Number(above) - 1] as const)
+}
+
+/** Ranges without these ids. Both ascending. */
+export function without(
+  ranges: readonly (readonly [low: number, high: number])[],
+  ids: readonly number[],
+): (readonly [low: number, high: number])[] {
+  const left: (readonly [number, number])[] = []
+  let next = 0
+  for (const [low, high] of ranges) {
+    let from = low
+    while (next < ids.length && ids[next]! < low) next++
+    for (; next < ids.length && ids[next]! <= high; next++) {
+      if (ids[next]! > from) left.push([from, ids[next]! - 1])
+      from = ids[next]! + 1
+    }
+    if (from <= high) left.push([from, high])
+  }
+  return left
+}
+
 /** Where a restart goes on. */
 export function resume(position: number, open: readonly (readonly [low: number, high: number])[]): LogPosition {
   return { position, gaps: open.map(([low, high]) => ({ low, high, bound: undefined })) }

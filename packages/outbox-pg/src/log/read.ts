@@ -1,6 +1,7 @@
 import type { WireMessage } from '@waybill/core'
 import { textRows, type PgPool } from '../database.ts'
 import { fromRow, selectMessage, SELECTED_COLUMNS } from '../row.ts'
+import { andInBuckets, type Buckets } from './buckets.ts'
 import type { LogPosition, LogRead } from './gaps.ts'
 
 /** Which rows of the log are a reader's own: SQL over the alias `page`, with `$1` for its value. */
@@ -18,12 +19,13 @@ export interface LogRow {
 
 /**
  * Reads gaps and what lies above the position by one statement, so that both come from one snapshot: by two, a later row
- * of a key could overtake an earlier one. All ids are told, the rows of the reader's own only.
+ * of a key could overtake an earlier one. All ids are told, of rows the reader's own in its buckets only.
  */
 export async function readLog(
   pool: PgPool,
   schema: string,
   filter: RowFilter,
+  buckets: Buckets,
   { position, gaps }: LogPosition,
   /** Most rows from gaps, and from above the position. */
   limit: { readonly gaps: number; readonly page: number },
@@ -53,7 +55,7 @@ export async function readLog(
     SELECT NULL::bigint AS id, pg_snapshot_xmin(pg_current_snapshot())::text, (SELECT string_agg(id::text, ',') FROM page),
       ${Array.from({ length: SELECTED_COLUMNS - 2 }, (_, index) => NULLS[index + 2] ?? 'NULL').join(', ')}
     UNION ALL
-    SELECT page.id, ${selectMessage('page')} FROM page WHERE ${filter.sql}`,
+    SELECT page.id, ${selectMessage('page')} FROM page WHERE ${filter.sql}${andInBuckets('page', buckets)}`,
     values,
   )
   const [head, ...found] = rows

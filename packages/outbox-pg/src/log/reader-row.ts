@@ -2,8 +2,9 @@ import { ConfigError } from '@waybill/core'
 import { textRows, type PgPool } from '../database.ts'
 import { COLUMN_NAMES } from '../row.ts'
 import { checkSchemaVersion, schemaFits } from '../schema-version.ts'
-import type { LogPosition } from './gaps.ts'
-import { openRanges, resume } from './gaps.ts'
+import { openRanges, readRanges, resume, type LogPosition } from './gaps.ts'
+import { readStarts, type Hold, type LeaseGrant } from './lease.ts'
+import { ReaderRanges } from './ranges.ts'
 
 /** What a reader is: a relay's for one transport, a service's, one queue's, or of one process. */
 export type ReaderKind = 'relay' | 'service' | 'queue' | 'process'
@@ -23,16 +24,6 @@ export interface Move {
   readonly parked: boolean
 }
 
-/** What a lease gives: the right to write, and where the last holder stood. */
-export interface LeaseGrant {
-  readonly token: string
-  readonly state: LogPosition
-  /** The last holder was another one, and did not give it back. */
-  readonly unclean: boolean
-  /** Starts that were counted, by id. */
-  readonly starts: ReadonlyMap<number, number>
-}
-
 /** What else is told of a reader. */
 export interface ReaderNotes {
   /** What the holder has trouble with; `null`: nothing any more. */
@@ -41,14 +32,24 @@ export interface ReaderNotes {
   readonly starts?: ReadonlyMap<number, number> | undefined
 }
 
+/** What a holder learns when it stores where it stands. */
+export interface Held {
+  /** Somebody waits for a half of the range. */
+  readonly wanted: boolean
+  /** Position of another range that nobody holds. */
+  readonly free: number | undefined
+}
+
 const MOST_TROUBLE = 500
 
-/** The stored side of one reader. Each write names the token it was leased by, so that a late one does nothing. */
+/** The stored side of one reader: a row for each range of buckets. Each write names range and token, so that a late one does nothing. */
 export class ReaderRow {
   readonly #pool: PgPool
   readonly #schema: string
   readonly name: string
   readonly kind: ReaderKind
+  /** `undefined` for a reader that lives with its process: nobody shares it. */
+  readonly ranges: ReaderRanges | undefined
   readonly #service: string
   readonly #sources: string | null
   readonly #leaseMs: number
@@ -73,6 +74,7 @@ export class ReaderRow {
     this.#schema = schema
     this.name = options.name
     this.kind = options.kind
+    this.ranges = options.kind === 'process' ? undefined : new ReaderRanges({ ...options, pool, schema })
     this.#service = options.service
     this.#sources = options.sources ?? null
     this.#leaseMs = options.leaseMs
@@ -80,7 +82,7 @@ export class ReaderRow {
   }
 
   /**
-   * Makes the row if there is none; `true` when it was made.
+   * Makes a row for all buckets if there is none of any; `true` when it was made.
    * @throws {ConfigError} where the tables are missing or of another version than this code works on
    */
   async register(start: ReaderStart): Promise<boolean> {
@@ -133,8 +135,8 @@ export class ReaderRow {
   }
 
   /**
-   * The lease, when nobody else holds it.
-   * @throws {ConfigError} where this code does not fit the tables, or the holder runs with other settings
+   * The lease of a range that nobody else holds: of the one that is behind most.
+   * @throws {ConfigError} where this code does not fit the tables, or another holder runs with other settings
    */
   async acquire(holder: string): Promise<LeaseGrant | undefined> {
     const rows = await this.#take(holder).catch(async (error: unknown) => {
@@ -149,27 +151,32 @@ export class ReaderRow {
       await this.#checkSettings()
       return undefined
     }
-    const ranges = [...row[2]!.matchAll(/\[(\d+),(\d+)\)/g)].map(
-      ([, low, above]) => [Number(low), Number(above) - 1] as const,
-    )
-    const starts = Object.entries(JSON.parse(row[4]!) as Record<string, number>)
+    const [token, position, open, starts, unclean, from, to] = row as string[]
     return {
-      token: row[0]!,
-      state: resume(Number(row[1]), ranges),
-      unclean: row[3] === 't',
-      starts: new Map(starts.map(([id, count]) => [Number(id), count])),
+      buckets: { from: Number(from), to: Number(to) },
+      token: token!,
+      state: resume(Number(position), readRanges(open!)),
+      unclean: unclean === 't',
+      starts: readStarts(starts!),
     }
   }
 
   #take(holder: string): Promise<(string | null)[][]> {
     return textRows(
       this.#pool,
-      `WITH before AS (SELECT leased_by FROM ${this.#schema}.reader WHERE name = $1)
-       UPDATE ${this.#schema}.reader SET token = token + 1, leased_by = $2, seen_at = clock_timestamp(),
+      `WITH free AS MATERIALIZED (
+         SELECT buckets, leased_by FROM ${this.#schema}.reader r
+         WHERE name = $1 AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $2)
+           AND ${schemaFits(this.#schema)}
+           AND NOT EXISTS (
+             SELECT FROM ${this.#schema}.reader o WHERE o.name = $1 AND o.leased_until > clock_timestamp()
+               AND o.leased_by <> $2 AND o.settings IS DISTINCT FROM $4)
+         ORDER BY leased_by IS NOT DISTINCT FROM $2 DESC, position LIMIT 1 FOR UPDATE SKIP LOCKED)
+       UPDATE ${this.#schema}.reader r SET token = token + 1, leased_by = $2, seen_at = clock_timestamp(),
          leased_until = clock_timestamp() + $3::float8 * interval '1 ms', settings = $4
-       WHERE name = $1 AND (leased_until IS NULL OR leased_until < clock_timestamp() OR leased_by = $2)
-         AND ${schemaFits(this.#schema)}
-       RETURNING token, position, open, (SELECT leased_by IS NOT NULL AND leased_by <> $2 FROM before), starts`,
+       FROM free WHERE r.name = $1 AND r.buckets = free.buckets
+       RETURNING token, position, open, starts, free.leased_by IS NOT NULL AND free.leased_by <> $2,
+         lower(r.buckets), upper(r.buckets)`,
       [this.name, holder, this.#leaseMs, this.#settings],
     )
   }
@@ -180,7 +187,7 @@ export class ReaderRow {
     const [row] = await textRows(
       this.#pool,
       `SELECT settings FROM ${this.#schema}.reader
-       WHERE name = $1 AND leased_until > clock_timestamp() AND settings IS DISTINCT FROM $2`,
+       WHERE name = $1 AND leased_until > clock_timestamp() AND settings IS DISTINCT FROM $2 LIMIT 1`,
       [this.name, this.#settings],
     )
     if (row?.[0] == null) return
@@ -189,19 +196,22 @@ export class ReaderRow {
     )
   }
 
-  /** Stores where the reader stands, moves and drops rows of `outbox_retry`, and renews the lease: all or nothing. */
+  /**
+   * Stores where the reader stands, moves and drops rows of `outbox_retry`, and renews the lease: all or nothing.
+   * `undefined` for nothing, as the lease is another's.
+   */
   async write(
-    token: string,
+    { buckets, token }: Hold,
     state: LogPosition,
     unsettled: Iterable<number>,
     moves: readonly Move[] = [],
     dropped: readonly number[] = [],
     /** What is `undefined` stays as it is stored. */
     { trouble, starts }: ReaderNotes = {},
-  ): Promise<boolean> {
+  ): Promise<Held | undefined> {
     const schema = this.#schema
     const open = `{${openRanges(state, unsettled).map(([low, high]) => `[${low},${high}]`)}}`
-    const values: unknown[] = [this.name, token, state.position, open, this.#leaseMs]
+    const values: unknown[] = [this.name, token, state.position, open, this.#leaseMs, buckets.from]
     const counted = starts ? `starts = $${values.push(JSON.stringify(Object.fromEntries(starts)))}::jsonb, ` : ''
     const service = () => `$${values.push(this.#service)}::text`
     let told = counted
@@ -214,7 +224,8 @@ export class ReaderRow {
       `fence AS (
         UPDATE ${schema}.reader SET position = $3, open = $4::int8multirange, seen_at = clock_timestamp(), ${told}
           leased_until = clock_timestamp() + $5::float8 * interval '1 ms'
-        WHERE name = $1 AND token = $2 AND ${schemaFits(schema)} RETURNING name)`,
+        WHERE name = $1 AND lower(buckets) = $6 AND token = $2 AND ${schemaFits(schema)}
+        RETURNING name, coalesce(wanted_until > clock_timestamp(), false) AS wanted)`,
     ]
     const movedRows = (rows: readonly Move[]) => {
       const at = values.length
@@ -258,16 +269,18 @@ export class ReaderRow {
       parts.push(`dropped AS (
         DELETE FROM ${schema}.outbox_retry r USING fence WHERE r.reader = fence.name AND r.id = ANY ($${values.length}::int8[]))`)
     }
-    const rows = await textRows(this.#pool, `WITH ${parts.join(', ')} SELECT 1 FROM fence`, values)
-    return rows.length > 0
+    const free = this.ranges?.freePosition(buckets) ?? 'NULL'
+    const [held] = await textRows(this.#pool, `WITH ${parts.join(', ')} SELECT wanted, ${free} FROM fence`, values)
+    return held && { wanted: held[0] === 't', free: held[1] == null ? undefined : Number(held[1]) }
   }
 
   /** Gives the lease back, so that another may take it at once. */
-  async release(token: string): Promise<void> {
+  async release({ buckets, token }: Hold): Promise<void> {
     await textRows(
       this.#pool,
-      `UPDATE ${this.#schema}.reader SET leased_by = NULL, leased_until = NULL WHERE name = $1 AND token = $2`,
-      [this.name, token],
+      `UPDATE ${this.#schema}.reader SET leased_by = NULL, leased_until = NULL
+       WHERE name = $1 AND lower(buckets) = $3 AND token = $2`,
+      [this.name, token, buckets.from],
     )
   }
 

@@ -1,5 +1,6 @@
 import type { PartHealth } from '@waybill/core'
 import type { PgPool } from '../database.ts'
+import type { Buckets } from './buckets.ts'
 import { advance, bind } from './gaps.ts'
 import { Latch } from './latch.ts'
 import { newTransactionId, readLog, type RowFilter } from './read.ts'
@@ -16,6 +17,8 @@ export interface RowConsumer {
   take(row: HeldRow, tenure: Tenure): void
   /** A lease was got: called before the first row of it. */
   begin?(tenure: Tenure): Promise<void> | void
+  /** Rows of more buckets come from now on. */
+  joined?(buckets: Buckets): Promise<void> | void
 }
 
 export interface ReaderOptions {
@@ -53,13 +56,20 @@ const MAX_OPEN = 10_000
 /** About as many bytes of bodies as one read may bring. */
 const READ_BYTES = 8 * 1_048_576
 
-/** A named position in the log: takes its lease, reads on from where it was left, hands rows to its consumer. */
+/**
+ * A named position in the log: takes its lease, reads on from where it was left, hands rows to its consumer. Instances that
+ * run one reader hold a range of its buckets each; who comes is handed a half of one, who goes leaves its own to a neighbour.
+ */
 export class LogReader {
   readonly #options: ReaderOptions
   readonly #row: ReaderRow
   readonly #latch = new Latch()
   #tenure: Tenure | undefined
   #stopping = false
+  /** Another was asked for a half of its range. */
+  #asked = false
+  /** Another range is further behind than the one that is held. */
+  #leaving = false
   #looked = false
   #registered = false
   #running: Promise<void> | undefined
@@ -117,6 +127,7 @@ export class LogReader {
     this.#tenure?.recall()
     this.#latch.set()
     await this.#running
+    if (this.#asked) await this.#row.ranges?.withdraw(this.#options.holder).catch(() => undefined)
     if (this.#options.kind === 'process') await this.#row.remove().catch(() => undefined)
   }
 
@@ -143,7 +154,9 @@ export class LogReader {
             this.#registered = true
             continue
           }
-          this.#say('up', 'standing by: another instance holds the lease')
+          this.#asked = true
+          await this.#row.ranges?.ask(this.#options.holder)
+          this.#say('up', 'standing by: other instances hold all of it')
           await this.#latch.wait(STANDBY_MS)
           continue
         }
@@ -157,7 +170,10 @@ export class LogReader {
         })
         this.#tenure = tenure
         this.#buffer = []
+        this.#leaving = false
         try {
+          if (this.#asked) await this.#row.ranges?.withdraw(this.#options.holder, grant.buckets)
+          this.#asked = false
           await this.#options.consumer.begin?.(tenure)
           this.#say('up')
           await this.#lead(tenure)
@@ -165,7 +181,7 @@ export class LogReader {
         } finally {
           // a lease that can be had while nothing can be stored would be taken, and all of it handed on, again and again
           if (tenure.stored) failures = 0
-          if (this.#stopping) await this.#drain(tenure)
+          if (this.#stopping || this.#leaving) await this.#drain(tenure)
           else tenure.end(new Error('the database failed'))
         }
       } catch (error) {
@@ -194,17 +210,31 @@ export class LogReader {
     let bytesPerRow = 1_024
     this.#looked = false
     while (!this.#stopping && !tenure.over) {
-      const ordered = tenure.rewinding
-      if (tenure.takeBack(ordered ? this.#buffer.map(({ id }) => id) : [])) {
-        if (ordered) this.#buffer = []
+      const { regroup } = tenure
+      if (regroup === 'join') {
+        const added = await tenure.join()
+        if (tenure.over) break
+        if (added) await consumer.joined?.(added)
+        retryAtMs = 0
         this.#looked = false
+      } else if (regroup !== undefined) {
+        tenure.rest()
+      }
+      const resting = tenure.rewinding
+      if (tenure.takeBack(resting ? this.#buffer.map(({ id }) => id) : [])) {
+        if (resting) this.#buffer = []
+        this.#looked = false
+        this.#leaving = resting && regroup === 'leave'
+        if (this.#leaving) return
+        if (resting && regroup === 'split') await tenure.split()
+        if (tenure.over) break
       }
       if (tenure.retryStale) retryAtMs = 0
       const nowMs = performance.now()
       const paused = nowMs < tenure.pausedUntilMs || tenure.rewinding
       if (!paused && nowMs >= retryAtMs && consumer.room()) {
         tenure.retryStale = false
-        const due = await dueRows(pool, schema, this.name, keyOrder, [...tenure.retrying], batch)
+        const due = await dueRows(pool, schema, this.name, tenure.hold.buckets, keyOrder, [...tenure.retrying], batch)
         if (tenure.over) break
         retryAtMs = performance.now() + Math.min(due.nextMs, Math.max(pollMs, 250))
         for (const found of due.rows) {
@@ -228,7 +258,10 @@ export class LogReader {
         const full = tenure.open + tenure.state.gaps.length >= MAX_OPEN
         // what a settlement gives back meanwhile joins the state that the read began with
         const before = tenure.state
-        const read = await readLog(pool, schema, filter, before, { gaps: size, page: full ? 0 : size })
+        const read = await readLog(pool, schema, filter, tenure.hold.buckets, before, {
+          gaps: size,
+          page: full ? 0 : size,
+        })
         if (tenure.over) break
         const { after, handOn } = advance(before, read)
         tenure.state = after

@@ -1,5 +1,6 @@
 import { textRows, type PgPool } from '../database.ts'
 import { fromRow, selectMessage } from '../row.ts'
+import { andInBuckets, type Buckets } from './buckets.ts'
 import type { HeldRow } from './tenure.ts'
 
 /** What of `outbox_retry` is due, and when the next look is worth while. */
@@ -9,13 +10,14 @@ export interface DueRows {
 }
 
 /**
- * Rows of one reader whose time has come. `keyOrder`: a row waits while an earlier one of its key is there: any
+ * Rows of one reader, in these buckets, whose time has come. `keyOrder`: a row waits while an earlier one of its key is there: any
  * (`block-key`), or one that is not parked (`skip`); `none`: rows don't wait for one another.
  */
 export async function dueRows(
   pool: PgPool,
   schema: string,
   reader: string,
+  buckets: Buckets,
   keyOrder: 'none' | 'block-key' | 'skip',
   held: readonly number[],
   limit: number,
@@ -30,7 +32,7 @@ export async function dueRows(
     `SELECT r.id, r.attempts, greatest(0, extract(epoch FROM r.next_attempt_at - clock_timestamp()) * 1000)::float8, ${selectMessage('r')}
      FROM ${schema}.outbox_retry r
      WHERE r.reader = $1 AND r.parked_at IS NULL AND r.next_attempt_at IS NOT NULL AND NOT r.id = ANY ($2::int8[])
-       AND NOT (${blocked})
+       AND NOT (${blocked})${andInBuckets('r', buckets)}
      ORDER BY r.next_attempt_at, r.id LIMIT $3`,
     [reader, held, limit],
   )

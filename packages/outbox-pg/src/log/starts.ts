@@ -1,4 +1,4 @@
-import type { LeaseGrant } from './reader-row.ts'
+import type { LeaseGrant } from './lease.ts'
 
 interface CountedRow {
   readonly id: number
@@ -34,6 +34,19 @@ export class Starts {
     this.#begun.clear()
     this.#suspectedTo = unclean ? state.position : -Infinity
     this.#leftAbove = unclean ? ABOVE_POSITION : 0
+  }
+
+  /** The lease of a second range was got. */
+  join({ starts, unclean, position }: Pick<LeaseGrant, 'starts' | 'unclean'> & { readonly position: number }): void {
+    for (const [id, crashes] of starts) this.#counts.set(id, crashes)
+    if (!unclean) return
+    this.#suspectedTo = Math.max(this.#suspectedTo, position)
+    this.#leftAbove = ABOVE_POSITION
+  }
+
+  /** These rows are another's now. */
+  forget(ids: readonly number[]): void {
+    for (const id of ids) this.#counts.delete(id)
   }
 
   /** How many processes ended while this row was open, or may have been. */

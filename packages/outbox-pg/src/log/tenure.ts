@@ -1,7 +1,10 @@
 import type { WireMessage } from '@waybill/core'
-import { giveBack, type LogPosition } from './gaps.ts'
+import type { Buckets } from './buckets.ts'
+import { giveBack, resume, without, type LogPosition } from './gaps.ts'
+import type { Hold, LeaseGrant } from './lease.ts'
+import { JOIN_WITHIN, type ReaderRanges } from './ranges.ts'
+import type { Held, Move, ReaderRow } from './reader-row.ts'
 import type { Starts } from './starts.ts'
-import type { LeaseGrant, Move, ReaderRow } from './reader-row.ts'
 
 /** A row in the hands of a reader, from the log or from `outbox_retry`. */
 export interface HeldRow {
@@ -30,7 +33,8 @@ export const CHECKPOINT_MS = 50
  * the database refuses or does not answer; all of it is forgotten then, and the next tenure reads it from the database.
  */
 export class Tenure {
-  readonly token: string
+  /** The range of buckets, and what its lease is known by. */
+  hold: Hold
   readonly starts: Starts
   /** From the log and not settled, buffered ones included. */
   readonly unsettled = new Set<number>()
@@ -49,6 +53,7 @@ export class Tenure {
   readonly #changed: () => void
   readonly #ended = new AbortController()
   #recalled = new AbortController()
+  #held: Held = { wanted: false, free: undefined }
   #back: number[] = []
   #rewinding = false
   #moves: Move[] = []
@@ -73,7 +78,7 @@ export class Tenure {
     },
   ) {
     this.#row = row
-    this.token = grant.token
+    this.hold = { buckets: grant.buckets, token: grant.token }
     this.starts = options.starts
     this.state = grant.state
     this.#leaseMs = options.leaseMs
@@ -96,6 +101,17 @@ export class Tenure {
 
   get over(): boolean {
     return this.#ended.signal.aborted
+  }
+
+  /**
+   * What the other instances of this reader give cause for: to hand over a half of the range, to join a free one to it, or to
+   * leave it for a free one that is far behind. For the first and last nothing may be open: `rest`.
+   */
+  get regroup(): 'split' | 'join' | 'leave' | undefined {
+    const { wanted, free } = this.#held
+    if (wanted) return 'split'
+    if (free === undefined || free > this.state.position + JOIN_WITHIN) return undefined
+    return free < this.state.position - JOIN_WITHIN ? 'leave' : 'join'
   }
 
   /** Nothing may be handed on while what was given back waits for the rest. */
@@ -156,7 +172,7 @@ export class Tenure {
    * what is buffered. Called by the reading loop alone, between two reads: a read under way knows nothing of it.
    */
   takeBack(buffered: Iterable<number>): boolean {
-    if (this.#back.length === 0) return false
+    if (this.#back.length === 0 && !this.#rewinding) return false
     if (this.#rewinding) {
       const ids = [...buffered]
       if (this.retrying.size > 0 || this.unsettled.size > this.#back.length + ids.length) return false
@@ -171,6 +187,56 @@ export class Tenure {
     )
     this.#back = []
     return true
+  }
+
+  /** Hands on no more until all that is open is settled or given back, as after a give-back in an ordered reader. */
+  rest(): void {
+    if (this.#rewinding) return
+    this.#rewinding = true
+    this.#recalled.abort()
+  }
+
+  /** Hands a half of the range to whoever asked for it. Nothing may be open. */
+  split(): Promise<void> {
+    return this.#regroup(async (ranges) => {
+      const split = await ranges.split(this.hold)
+      if (split === undefined) return
+      this.hold = { ...this.hold, buckets: split.kept }
+      this.starts.forget(split.counts)
+      // the wait was for what was recalled
+      this.pausedUntilMs = 0
+    })
+  }
+
+  /** Takes the free range beside this one into it, and returns what it added. Called by the reading loop between two reads. */
+  async join(): Promise<Buckets | undefined> {
+    const open = [...this.unsettled].sort((left, right) => left - right)
+    return this.#regroup(async (ranges) => {
+      const joined = await ranges.join(this.hold)
+      if (joined === undefined) return undefined
+      const { buckets, token, added } = joined
+      this.hold = { buckets, token }
+      // what was open here when it was stored is still in somebody's hands, or settled meanwhile
+      this.state = resume(joined.position, without(joined.open, open))
+      this.starts.join(joined)
+      return added
+    })
+  }
+
+  /** Stores all there is, then changes the range before anything else is stored; whether that worked must be known. */
+  #regroup<T>(change: (ranges: ReaderRanges) => Promise<T>): Promise<T | undefined> {
+    this.#dirty = true
+    const changed = this.#writing.then(async () => {
+      await this.#write()
+      this.#held = { wanted: false, free: undefined }
+      return this.over ? undefined : await change(this.#row.ranges!)
+    })
+    const safe = changed.catch((error: unknown) => {
+      this.end(error as Error)
+      return undefined
+    })
+    this.#writing = safe.then(() => undefined)
+    return safe
   }
 
   /** What there is trouble with, for those who look from outside; `undefined`: nothing any more. */
@@ -207,10 +273,12 @@ export class Tenure {
     const starts = this.starts.takeChange()
     const askedMs = performance.now()
     try {
-      const held = await this.#row.write(this.token, this.state, this.unsettled, moves, dropped, { trouble, starts })
+      const held = await this.#row.write(this.hold, this.state, this.unsettled, moves, dropped, { trouble, starts })
       if (held) {
         this.stored = true
         this.#renewedMs = askedMs
+        this.#held = held
+        if (this.regroup !== undefined) this.#changed()
       } else this.end(new Error('the lease was taken over'))
     } catch (error) {
       this.end(error as Error)
@@ -248,7 +316,7 @@ export class Tenure {
     await this.flush()
     if (!this.over) {
       this.end(new Error('stopped'))
-      await this.#row.release(this.token).catch(() => undefined)
+      await this.#row.release(this.hold).catch(() => undefined)
     }
     this.end(new Error('stopped'))
   }

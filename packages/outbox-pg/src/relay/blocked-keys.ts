@@ -1,5 +1,6 @@
 import type { WireMessage } from '@waybill/core'
 import { textRows, type PgPool } from '../database.ts'
+import { andInBuckets, type Buckets } from '../log/buckets.ts'
 
 /** A key within its destination; `undefined` for a message without one. */
 function laneOf({ destination, orderingKey }: WireMessage): string | undefined {
@@ -10,12 +11,18 @@ function laneOf({ destination, orderingKey }: WireMessage): string | undefined {
 export class BlockedKeys {
   readonly #counts = new Map<string, number>()
 
-  async load(pool: PgPool, schema: string, reader: string, skipParked: boolean): Promise<void> {
+  clear(): void {
     this.#counts.clear()
+  }
+
+  /** Adds what is stored for these buckets. */
+  async load(pool: PgPool, schema: string, reader: string, buckets: Buckets, skipParked: boolean): Promise<void> {
     const rows = await textRows(
       pool,
-      `SELECT destination, ordering_key, count(*) FROM ${schema}.outbox_retry
-       WHERE reader = $1 AND ordering_key IS NOT NULL ${skipParked ? 'AND parked_at IS NULL' : ''} GROUP BY 1, 2`,
+      `SELECT destination, ordering_key, count(*) FROM ${schema}.outbox_retry r
+       WHERE reader = $1 AND ordering_key IS NOT NULL ${skipParked ? 'AND parked_at IS NULL' : ''}
+         ${andInBuckets('r', buckets)}
+       GROUP BY 1, 2`,
       [reader],
     )
     for (const [destination, key, count] of rows) this.#counts.set(JSON.stringify([destination, key]), Number(count))

@@ -25,7 +25,7 @@ export interface Relay extends AsyncDisposable {
 
 /**
  * Hands what an outbox wrote to its carriers: at least once, in order per key, one reader per carrier, so that a dead one
- * holds up no other. Run as many as you like: one works, the others stand by.
+ * holds up no other. Run as many as you like: up to 16 share the keys of each carrier, further ones stand by.
  * @throws {ConfigError} for an option out of bounds
  */
 export function startRelay(options: RelayOptions): Relay {

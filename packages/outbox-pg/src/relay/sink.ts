@@ -9,6 +9,7 @@ import {
   type Telemetry,
 } from '@waybill/core'
 import type { PgPool } from '../database.ts'
+import type { Buckets } from '../log/buckets.ts'
 import type { RowConsumer } from '../log/reader.ts'
 import type { HeldRow, Tenure } from '../log/tenure.ts'
 import { BlockedKeys } from './blocked-keys.ts'
@@ -84,9 +85,18 @@ export class RelaySink implements RowConsumer {
     tenure.tell(reason)
   }
 
-  async begin(): Promise<void> {
+  begin({ hold }: Tenure): Promise<void> {
+    this.#blocked.clear()
+    return this.#load(hold.buckets)
+  }
+
+  joined(buckets: Buckets): Promise<void> {
+    return this.#load(buckets)
+  }
+
+  #load(buckets: Buckets): Promise<void> {
     const { pool, schema, reader, onParked } = this.#options
-    await this.#blocked.load(pool, schema, reader, onParked === 'skip')
+    return this.#blocked.load(pool, schema, reader, buckets, onParked === 'skip')
   }
 
   room(row?: Pick<HeldRow, 'bytes'>): boolean {

@@ -30,6 +30,7 @@ const reader = {
   trouble: null,
   troubleSeconds: null,
   destinations: [],
+  ranges: [{ from: 0, to: 16, position: 41, running: true }],
 }
 const writer = { pid: 7, gid: null, user: 'web', application: 'shop', state: 'idle in transaction', ageSeconds: 5 }
 

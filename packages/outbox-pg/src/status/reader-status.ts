@@ -16,17 +16,28 @@ export interface DestinationStatus {
   readonly lastError: string | null
 }
 
+/** A part of a reader's buckets: one instance runs it. */
+export interface RangeStatus {
+  /** Of the 16 buckets, from this one on, up to `to`, which is not counted in. */
+  readonly from: number
+  readonly to: number
+  readonly position: number
+  /** Somebody holds its lease. */
+  readonly running: boolean
+}
+
 export interface ReaderStatus {
   readonly name: string
   readonly kind: string
+  /** Of the range that is furthest behind. */
   readonly position: number
   /** Ids between the reader and the end of the log, whoever they are for. */
   readonly lag: number
-  /** Ranges of ids that are not there yet, or not settled. */
+  /** Ranges of ids that are not there yet, or not settled; of several instances' the most. */
   readonly open: number
-  /** Somebody holds its lease. */
+  /** Somebody holds its lease; of several ranges: each of them. */
   readonly running: boolean
-  /** Seconds since somebody ran it last. A reader that nobody runs any more holds the log. */
+  /** Seconds since somebody ran all of it last. A reader that nobody runs any more holds the log. */
   readonly seenSecondsAgo: number
   /** Its own messages that are not settled, those that wait to be tried again counted in. */
   readonly pending: number
@@ -40,6 +51,8 @@ export interface ReaderStatus {
   readonly trouble: string | null
   readonly troubleSeconds: number | null
   readonly destinations: readonly DestinationStatus[]
+  /** Several where instances share the reader. */
+  readonly ranges: readonly RangeStatus[]
 }
 
 /** Counting stops here: who is behind by more is behind. */
@@ -58,40 +71,52 @@ export async function readReaders(
     `SELECT r.name, r.kind, r.position, (SELECT count(*) FROM unnest(r.open)),
        coalesce(r.leased_until > clock_timestamp(), false),
        extract(epoch FROM clock_timestamp() - r.seen_at)::float8, r.trouble,
-       extract(epoch FROM clock_timestamp() - r.trouble_since)::float8, r.sources
-     FROM ${schema}.reader r WHERE $1::text[] IS NULL OR r.name = ANY ($1) ORDER BY r.name`,
+       extract(epoch FROM clock_timestamp() - r.trouble_since)::float8, r.sources, lower(r.buckets), upper(r.buckets)
+     FROM ${schema}.reader r WHERE $1::text[] IS NULL OR r.name = ANY ($1) ORDER BY r.name, lower(r.buckets)`,
     [names ?? null],
     timeoutMs,
   )
+  const byName = new Map<string, (string | null)[][]>()
+  for (const row of rows) byName.set(row[0]!, [...(byName.get(row[0]!) ?? []), row])
   const readers: ReaderStatus[] = []
-  for (const row of rows) {
-    const [name, kind, position] = row as [string, string, string]
-    const places = await placesOf(pool, schema, name, sourcesOf(name, kind, row[8] ?? null), timeoutMs)
+  for (const [name, own] of byName) {
+    const kind = own[0]![1]!
+    const ranges = own.map((row) => ({
+      from: Number(row[9]),
+      to: Number(row[10]),
+      position: Number(row[2]),
+      running: row[4] === 't',
+    }))
+    const position = Math.min(...ranges.map((range) => range.position))
+    const running = ranges.every((range) => range.running)
+    const troubled = own.find((row) => row[6] != null)
+    const places = await placesOf(pool, schema, name, sourcesOf(name, kind, own[0]![8] ?? null), timeoutMs)
     const waiting = sum(places.map((place) => place.waiting))
     const inLog = sum(places.map((place) => place.pending))
     const ages = places.flatMap((place) => (place.pending + place.waiting > 0 ? place.oldestSeconds : []))
     readers.push({
       name,
       kind,
-      position: Number(position),
-      lag: Math.max(0, lastId - Number(position)),
-      open: Number(row[3]),
-      running: row[4] === 't',
-      seenSecondsAgo: Math.round(Number(row[5])),
+      position,
+      lag: Math.max(0, lastId - position),
+      open: Math.max(...own.map((row) => Number(row[3]))),
+      running,
+      seenSecondsAgo: Math.round(Math.max(...own.map((row) => Number(row[5])))),
       pending: inLog + waiting,
       pendingAtLeast: inLog >= MAX_COUNTED,
       oldestPendingSeconds: ages.length === 0 ? null : Math.max(...ages),
       waiting,
       parked: sum(places.map((place) => place.parked)),
-      trouble: row[6] ?? null,
-      troubleSeconds: row[7] == null ? null : Math.round(Number(row[7])),
+      trouble: troubled?.[6] ?? null,
+      troubleSeconds: troubled?.[7] == null ? null : Math.round(Number(troubled[7])),
       destinations: places.slice(0, MAX_DESTINATIONS),
+      ranges,
     })
   }
   return readers
 }
 
-/** What a reader has before it: rows above its position and in its open ranges, and those it put aside. */
+/** What a reader has before it: rows above its positions and in its open ranges, and those it put aside. */
 async function placesOf(
   pool: PgPool,
   schema: string,
@@ -102,13 +127,15 @@ async function placesOf(
   const columns = 'o.id, o.transport, o.kind, o.destination, o.created_at'
   const rows = await textRows(
     pool,
-    `WITH me AS MATERIALIZED (SELECT position, open FROM ${schema}.reader WHERE name = $1),
+    `WITH me AS MATERIALIZED (SELECT buckets, position, open FROM ${schema}.reader WHERE name = $1),
      ahead AS (
        (SELECT ${columns} FROM me, unnest(me.open) AS range CROSS JOIN LATERAL (
-          SELECT * FROM ${schema}.outbox o WHERE o.id >= lower(range) AND o.id < upper(range) ORDER BY o.id LIMIT ${MAX_COUNTED}
+          SELECT * FROM ${schema}.outbox o WHERE o.id >= lower(range) AND o.id < upper(range) AND o.bucket::int4 <@ me.buckets
+          ORDER BY o.id LIMIT ${MAX_COUNTED}
         ) o LIMIT ${MAX_COUNTED})
        UNION ALL
-       (SELECT ${columns} FROM ${schema}.outbox o WHERE o.id > (SELECT position FROM me) ORDER BY o.id LIMIT ${MAX_COUNTED})),
+       (SELECT ${columns} FROM ${schema}.outbox o JOIN me ON o.bucket::int4 <@ me.buckets AND o.id > me.position
+        WHERE o.id > (SELECT min(position) FROM me) ORDER BY o.id LIMIT ${MAX_COUNTED})),
      own AS (
        SELECT kind || '/' || destination AS place, 1 AS pending, 0 AS waiting, 0 AS parked, created_at,
          NULL::text AS error, 0 AS attempts
