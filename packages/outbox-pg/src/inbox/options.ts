@@ -35,7 +35,7 @@ export const INBOX_DEFAULTS = Object.freeze({
   retentionMs: 604_800_000,
   lockTimeoutMs: 5_000,
   sweepEveryMs: 600_000,
-  sweepBatch: 1_000,
+  sweepBatch: 10_000,
 })
 
 export function resolveInboxOptions<Trx>(options: InboxOptions<Database<Trx> | PgPool>) {

@@ -11,7 +11,7 @@ export async function sweepInbox<Trx>(database: Database<Trx>, schema: string, r
           `WITH old AS (
              DELETE FROM ${schema}.inbox WHERE ctid = ANY (ARRAY(
                SELECT ctid FROM ${schema}.inbox WHERE handled_at < now() - $1::float8 * interval '1 ms'
-               ORDER BY handled_at LIMIT ${INBOX_DEFAULTS.sweepBatch} FOR UPDATE SKIP LOCKED))
+               LIMIT ${INBOX_DEFAULTS.sweepBatch} FOR UPDATE SKIP LOCKED))
              RETURNING 1)
            SELECT count(*)::int AS count FROM old`,
           [retentionMs],

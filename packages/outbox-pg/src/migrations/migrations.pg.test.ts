@@ -24,7 +24,7 @@ test('the same tables by migrate, five at once, by its SQL, and by the migrator 
   ]
   try {
     const results = await Promise.all(Array.from({ length: 5 }, () => migrate({ pool, schema: one })))
-    expect(results.map(({ from }) => from).toSorted()).toEqual([0, 4, 4, 4, 4])
+    expect(results.map(({ from }) => from).toSorted()).toEqual([0, 5, 5, 5, 5])
     await pool.query(migrationSql({ schema: two }))
     const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
     const own = { migrationTableName: `${three}_done`, migrationLockTableName: `${three}_lock` }
@@ -34,7 +34,7 @@ test('the same tables by migrate, five at once, by its SQL, and by the migrator 
     expect(await tablesOf(pool, one)).toContain('outbox')
     for (const schema of [two, three]) {
       expect(await tablesOf(pool, schema)).toEqual(await tablesOf(pool, one))
-      expect(await migrate({ pool, schema })).toEqual({ from: 4, to: 4 })
+      expect(await migrate({ pool, schema })).toEqual({ from: 5, to: 5 })
     }
     for (const schema of ['', 'a\0b', 'x'.repeat(51), 'pg_mine', '\ud800']) {
       await expect(migrate({ pool, schema })).rejects.toMatchObject({ code: 'CONFIG' })
@@ -96,11 +96,13 @@ test('the SQL itself refuses such a server, in words', async () => {
 test('while somebody keeps a table, migrate tries again and again, and nobody waits behind it', async () => {
   await using database = await testDatabase()
   const { pool, schema } = database
-  await pool.query(`alter table "${schema}".reader drop column starts; update "${schema}".meta set schema_version = 2`)
+  // as version 5 found it
+  await pool.query(`drop index "${schema}".inbox_handled; create index inbox_handled on "${schema}".inbox (handled_at)`)
+  await pool.query(`update "${schema}".meta set schema_version = 4`)
   const reading = await pool.connect()
   try {
     const { rows } = await reading.query('select pg_backend_pid() as pid')
-    await reading.query(`begin; lock table "${schema}".reader in access share mode`)
+    await reading.query(`begin; lock table "${schema}".inbox in access share mode`)
     await expect(migrate({ pool, schema, waitMs: 0 })).rejects.toMatchObject({
       code: 'CONNECTION',
       message: expect.stringContaining(`process ${rows[0].pid}`),
@@ -108,10 +110,10 @@ test('while somebody keeps a table, migrate tries again and again, and nobody wa
     })
     const migrated = migrate({ pool, schema })
     await expect.poll(() => waitsFor(pool, schema), { interval: 10, timeout: 10_000 }).toBe(true)
-    await pool.query(`set statement_timeout = 5000; select from "${schema}".reader; reset statement_timeout`)
-    expect(await versionOf(pool, schema)).toBe(2)
+    await pool.query(`set statement_timeout = 5000; select from "${schema}".inbox; reset statement_timeout`)
+    expect(await versionOf(pool, schema)).toBe(4)
     await reading.query('commit')
-    expect(await migrated).toEqual({ from: 2, to: 3 })
+    expect(await migrated).toEqual({ from: 4, to: 5 })
   } finally {
     reading.release(true)
   }
@@ -119,7 +121,7 @@ test('while somebody keeps a table, migrate tries again and again, and nobody wa
 
 async function waitsFor(pool: pg.Pool, schema: string): Promise<boolean> {
   const { rows } = await pool.query(
-    `select from pg_locks where not granted and relation = '"${schema}".reader'::regclass`,
+    `select from pg_locks where not granted and relation = '"${schema}".inbox'::regclass`,
   )
   return rows.length > 0
 }
