@@ -94,21 +94,34 @@ describe('a failing message', () => {
     await bus.stop()
   })
 
-  it('that is kept open where the carrier can not bring it again comes in its rounds all the same', async () => {
-    const time = manualTime()
-    const transport = weaker(memory({ ports: time.ports }), { requeue: undefined, maxHoldMs: 200_000 })
-    const bus = createBus({ transport, source: '/test', ports: time.ports })
-    let tries = 0
-    await bus.subscribe('s', [on(Ping, () => Promise.reject(new Error(`no ${++tries}`)))], { concurrency: 1 })
-    await bus.publish(Ping, { n: 1 })
-    await time.advance(20_000)
-    expect(tries).toBe(6)
-    // the second round, after a minute, still fits in half of what may be held; the third does not
-    await time.advance(100_000)
-    expect(tries).toBe(9)
-    expect(bus.stats.deadLettered).toBe(1)
-    await bus.stop()
-  })
+  it.each([
+    ['', 0],
+    [', although the clock is set ahead', 3_600_000],
+    [', although the clock is set back', -3_600_000],
+  ])(
+    'that is kept open where the carrier can not bring it again comes in its rounds all the same%s',
+    async (_, byMs) => {
+      const time = manualTime()
+      let setMs = 0
+      const ports = { ...time.ports, clock: { nowMs: () => time.nowMs() + setMs, steadyMs: () => time.nowMs() } }
+      const transport = weaker(memory({ ports }), { requeue: undefined, maxHoldMs: 200_000 })
+      const bus = createBus({ transport, source: '/test', ports })
+      let tries = 0
+      const fail = () => {
+        if (tries === 1) setMs = byMs
+        return Promise.reject(new Error(`no ${++tries}`))
+      }
+      await bus.subscribe('s', [on(Ping, fail)], { concurrency: 1 })
+      await bus.publish(Ping, { n: 1 })
+      await time.advance(20_000)
+      expect(tries).toBe(6)
+      // the second round, after a minute, still fits in half of what may be held; the third does not
+      await time.advance(100_000)
+      expect(tries).toBe(9)
+      expect(bus.stats.deadLettered).toBe(1)
+      await bus.stop()
+    },
+  )
 
   it('is parked in the store that is given, however often that fails, and only then acked', async () => {
     const items: Omit<ParkedMessage, 'handle'>[] = []

@@ -1,5 +1,5 @@
 import type { CircuitSettings } from './circuit.ts'
-import type { Ports } from './ports.ts'
+import { steadyMs, type Ports } from './ports.ts'
 
 /** `stopped`: nothing starts; `probing`: one message at a time shows whether it works again. */
 export type LineState = 'running' | 'stopped' | 'probing'
@@ -17,7 +17,7 @@ export class Line {
   /** Why it does not run. */
   reason: string | undefined
   sinceMs: number
-  /** When the next probe may start, while it is stopped. */
+  /** When the next probe may start, while it is stopped, by the steady clock. */
   probeAtMs = 0
 
   constructor(ports: Ports, settings: CircuitSettings, changed: (state: LineState) => void) {
@@ -34,13 +34,13 @@ export class Line {
   stop(reason: string): void {
     this.reason = reason
     if (this.#state === 'stopped') return
-    const nowMs = this.#ports.clock.nowMs()
-    if (this.#state === 'running') this.sinceMs = nowMs
+    const { clock } = this.#ports
+    if (this.#state === 'running') this.sinceMs = clock.nowMs()
     const { firstProbeMs, maxProbeMs } = this.#settings
     // between half of the wait and all of it, so that instances do not probe in step
     const boundMs = Math.min(maxProbeMs, firstProbeMs * 2 ** Math.min(this.#stops++, 20))
     const waitMs = boundMs * (0.5 + this.#ports.random() / 2)
-    this.probeAtMs = nowMs + waitMs
+    this.probeAtMs = steadyMs(clock) + waitMs
     this.#cancel = this.#ports.timers.schedule(() => this.#to('probing'), waitMs)
     this.#to('stopped')
   }
@@ -50,7 +50,7 @@ export class Line {
     const { failures, windowMs } = this.#settings
     if (failures === Infinity || this.#state === 'stopped') return
     if (this.#state === 'running') {
-      const nowMs = this.#ports.clock.nowMs()
+      const nowMs = steadyMs(this.#ports.clock)
       this.#run.push(nowMs)
       if (this.#run.length > failures) this.#run.shift()
       if (this.#run.length < failures || nowMs - this.#run[0]! > windowMs) return

@@ -8,7 +8,7 @@ import {
   type RequestEvent,
   type SettleEvent,
 } from './diagnostics.ts'
-import type { Clock } from './ports.ts'
+import { steadyMs, type Clock } from './ports.ts'
 import type { BatchFacts, Failure, ProcessEnd, ProcessFacts, Telemetry } from './telemetry.ts'
 import type { Settlement } from './transport.ts'
 import type { WireMessage } from './wire-message.ts'
@@ -53,7 +53,7 @@ export class Observer {
     handOver: (message: WireMessage) => Promise<unknown>,
   ): Promise<void> {
     const span = this.#telemetry?.send({ operation: 'send', message, transport })
-    const sinceMs = this.#clock.nowMs()
+    const sinceMs = steadyMs(this.#clock)
     const tell = (failure: Failure) => {
       span?.end(failure)
       const { publish } = this.#channels
@@ -66,7 +66,7 @@ export class Observer {
         correlationId: message.correlationId,
         outcome: failure === undefined ? 'published' : 'failed',
         errorCode: codeOf(failure?.error),
-        durationMs: this.#clock.nowMs() - sinceMs,
+        durationMs: Math.round(steadyMs(this.#clock) - sinceMs),
       } satisfies PublishEvent)
     }
     await told(() => (span === undefined ? handOver(message) : span.run(() => handOver(span.message))), tell)
@@ -84,12 +84,12 @@ export class Observer {
       attempt,
     }
     const span = this.#telemetry?.process(facts)
-    const sinceMs = this.#clock.nowMs()
+    const sinceMs = steadyMs(this.#clock)
     const tell = (ended: ProcessEnd) => {
       span?.end(ended)
       if (!settle.hasSubscribers) return
       const { outcome, failures, error } = ended
-      const durationMs = this.#clock.nowMs() - sinceMs
+      const durationMs = Math.round(steadyMs(this.#clock) - sinceMs)
       settle.publish({ ...event, outcome, failures, errorCode: codeOf(error), durationMs } satisfies SettleEvent)
     }
     // with stores bound to the channel, what the handler starts runs within them
@@ -120,7 +120,7 @@ export class Observer {
     call: () => Promise<T>,
   ): Promise<T> {
     const span = this.#telemetry?.request(definition, transport)
-    const sinceMs = this.#clock.nowMs()
+    const sinceMs = steadyMs(this.#clock)
     const tell = (failure: Failure) => {
       span?.end(failure)
       const { request } = this.#channels
@@ -131,7 +131,7 @@ export class Observer {
         transport,
         outcome: failure === undefined ? 'replied' : 'failed',
         errorCode: codeOf(failure?.error),
-        durationMs: this.#clock.nowMs() - sinceMs,
+        durationMs: Math.round(steadyMs(this.#clock) - sinceMs),
       } satisfies RequestEvent)
     }
     return await told(() => (span === undefined ? call() : span.run(call)), tell)

@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto'
 
-/** Milliseconds since the epoch. */
 export interface Clock {
+  /** Milliseconds since the epoch. */
   nowMs(): number
+  /** Milliseconds of a clock that nobody sets, for how long something takes. @default nowMs */
+  steadyMs?(): number
+}
+
+/** The time by which waits and durations are counted, so that a clock that is set spoils none of them. */
+export function steadyMs(clock: Clock): number {
+  return clock.steadyMs?.() ?? clock.nowMs()
 }
 
 export interface Timers {
@@ -24,7 +31,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The real clock, timers, randomness, and UUIDv7 ids. */
 export const systemPorts: Ports = Object.freeze({
-  clock: { nowMs: () => Date.now() },
+  clock: { nowMs: () => Date.now(), steadyMs: () => performance.now() },
   timers: {
     schedule(action, delayMs) {
       let timer = arm(delayMs)

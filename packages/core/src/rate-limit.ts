@@ -1,5 +1,5 @@
 import { ConfigError } from './errors.ts'
-import type { Clock, Ports } from './ports.ts'
+import { steadyMs, type Clock, type Ports } from './ports.ts'
 
 /** How many handlers of a service may start in this process: tries count each, messages of a batch too. */
 export interface RateLimit {
@@ -30,12 +30,12 @@ export class TokenBucket {
     this.#perMs = perSecond / 1_000
     this.#burst = burst
     this.#tokens = burst
-    this.#atMs = clock.nowMs()
+    this.#atMs = steadyMs(clock)
   }
 
   /** How long until there is a token; 0 when there is one. */
   waitMs(): number {
-    const nowMs = this.#clock.nowMs()
+    const nowMs = steadyMs(this.#clock)
     // a clock that was set back gives nothing and takes nothing
     if (nowMs > this.#atMs) this.#tokens = Math.min(this.#burst, this.#tokens + (nowMs - this.#atMs) * this.#perMs)
     this.#atMs = nowMs

@@ -2,7 +2,7 @@ import type { RequestDefinition } from '../definition.ts'
 import { ExpiredError, UnrecoverableError } from '../errors.ts'
 import type { IntakeContext } from '../intake-context.ts'
 import type { Overload } from '../overload.ts'
-import type { Ports } from '../ports.ts'
+import { steadyMs, type Ports } from '../ports.ts'
 import { errorReply } from '../reply.ts'
 import { reasonOf } from '../retry.ts'
 import type { WireMessage } from '../wire-message.ts'
@@ -26,7 +26,7 @@ export function answering({ bus, options }: IntakeContext, overload: Overload): 
         work.abort(new ExpiredError(`nobody waits for the answer to "${message.type}" any more`))
       })
     }
-    const sinceMs = ports.clock.nowMs()
+    const sinceMs = steadyMs(ports.clock)
     try {
       const settlement = await next(work)
       // a middleware that settles in the handler's place speaks for itself
@@ -39,7 +39,7 @@ export function answering({ bus, options }: IntakeContext, overload: Overload): 
       work.onWatched = undefined
       callOff?.()
     }
-    overload.took(ports.clock.nowMs() - sinceMs)
+    overload.took(steadyMs(ports.clock) - sinceMs)
     if (nobodyWaits) {
       work.fate = 'expired'
       bus.counters.expired++

@@ -1,11 +1,11 @@
 import type { Logger } from '../logger.ts'
-import type { Clock } from '../ports.ts'
+import { steadyMs, type Clock } from '../ports.ts'
 import type { Step } from './step.ts'
 
 /** One line at level debug for each delivery: how it ended, and how long that took with all of its tries. */
 export function logging(service: string, logger: Logger, clock: Clock): Step {
   return async (work, next) => {
-    const sinceMs = clock.nowMs()
+    const sinceMs = steadyMs(clock)
     let outcome = 'failed'
     try {
       const settlement = await next(work)
@@ -13,7 +13,7 @@ export function logging(service: string, logger: Logger, clock: Clock): Step {
       return settlement
     } finally {
       const { id, type } = work.message
-      const durationMs = clock.nowMs() - sinceMs
+      const durationMs = Math.round(steadyMs(clock) - sinceMs)
       logger.debug({ service, id, type, failures: work.failures, outcome, durationMs }, 'delivery ended')
     }
   }

@@ -3,6 +3,7 @@ import type { Overload } from '../overload.ts'
 import { SentAlone, type Batch } from '../batch.ts'
 import type { BackOffs } from '../back-offs.ts'
 import type { IntakeContext } from '../intake-context.ts'
+import { steadyMs } from '../ports.ts'
 import { reasonOf, type RetryDecision } from '../retry.ts'
 import type { Setbacks } from '../setbacks.ts'
 import type { Settlement } from '../transport.ts'
@@ -49,7 +50,7 @@ async function again(parts: RetryParts, work: Work, next: Next, first: unknown):
   let last = first
   let takenBack = false
   const { clock } = parts.context.bus.ports
-  const sinceMs = clock.nowMs()
+  const sinceMs = steadyMs(clock)
   try {
     return await pRetry(
       async (attempt) => {
@@ -133,8 +134,8 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
     const told = valve.stopTheLine(reasonOf(error))
     return told === 'release' ? { do: 'release' } : { do: 'again', inMs: told.waitMs, hold: false }
   }
-  if (valve.line.state === 'stopped') return planWhileStopped({ valve, setbacks }, work, decision, clock.nowMs())
-  const elapsedMs = clock.nowMs() - sinceMs
+  if (valve.line.state === 'stopped') return planWhileStopped({ valve, setbacks }, work, decision, steadyMs(clock))
+  const elapsedMs = steadyMs(clock) - sinceMs
   if ('retryInMs' in decision) {
     work.tries++
     if (elapsedMs + decision.retryInMs <= context.maxInPlaceMs)
