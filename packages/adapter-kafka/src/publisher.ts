@@ -111,9 +111,9 @@ export class KafkaPublisher {
   /** Takes no more, waits for what is handed over, and rejects the rest. */
   async close(drainTimeoutMs: number): Promise<void> {
     this.#closed = true
-    const endMs = Date.now() + drainTimeoutMs
-    while (this.#pendingCount > 0 && Date.now() < endMs) {
-      await settled(this.#sending ?? new Promise((resolve) => setTimeout(resolve, 20)), endMs - Date.now())
+    const endMs = performance.now() + drainTimeoutMs
+    while (this.#pendingCount > 0 && performance.now() < endMs) {
+      await settled(this.#sending ?? new Promise((resolve) => setTimeout(resolve, 20)), endMs - performance.now())
     }
     const error = new PublishError('publish not confirmed: the Kafka transport was closed', {
       ...MAY_NOT_EXIST,
@@ -158,7 +158,7 @@ export class KafkaPublisher {
         record,
         lane,
         bytes,
-        deadlineMs: Date.now() + timeoutMs,
+        deadlineMs: performance.now() + timeoutMs,
         timeoutMs,
         confirm,
         reply,
@@ -182,7 +182,7 @@ export class KafkaPublisher {
   #queueOf(need: TopicNeed, reply: boolean): TopicQueue {
     let queue = this.#topics.get(need.topic)
     if (queue === undefined) {
-      queue = { need, reply, entries: [], partitions: undefined, lookedUpMs: 0, lookingUp: false }
+      queue = { need, reply, entries: [], partitions: undefined, lookedUpMs: -Infinity, lookingUp: false }
       this.#topics.set(need.topic, queue)
     }
     return queue
@@ -262,19 +262,19 @@ export class KafkaPublisher {
 
   #lookUp(queue: TopicQueue): void {
     const { need } = queue
-    if (queue.lookingUp || Date.now() - queue.lookedUpMs < this.#options.metadataMaxAgeMs) return
+    if (queue.lookingUp || performance.now() - queue.lookedUpMs < this.#options.metadataMaxAgeMs) return
     queue.lookingUp = true
     this.#topology.ensure(need).then(
       (partitions) => {
         queue.lookingUp = false
-        queue.lookedUpMs = Date.now()
+        queue.lookedUpMs = performance.now()
         queue.partitions = partitions
         this.#sendNext()
       },
       (error: Error) => {
         queue.lookingUp = false
         queue.partitions = undefined
-        queue.lookedUpMs = 0
+        queue.lookedUpMs = -Infinity
         const failed = queue.entries.splice(0).filter(({ settle }) => settle !== undefined)
         const fault = lookUpFault(error, queue.reply)
         this.#report(failed.map((entry) => [entry, publishError(need.topic, error, fault)]))
@@ -305,13 +305,13 @@ export class KafkaPublisher {
     if (atMs >= this.#timerAtMs) return
     clearTimeout(this.#timer)
     this.#timerAtMs = atMs
-    this.#timer = setTimeout(() => this.#expire(), Math.max(1, atMs - Date.now()))
+    this.#timer = setTimeout(() => this.#expire(), Math.max(1, atMs - performance.now()))
     this.#timer.unref()
   }
 
   #expire(): void {
     this.#timerAtMs = Infinity
-    const nowMs = Date.now()
+    const nowMs = performance.now()
     let nextMs = Infinity
     const expired: [Entry, Error][] = []
     const queues = [...this.#topics.values()].flatMap(({ entries }) => entries)

@@ -150,9 +150,9 @@ export class Subscriber implements Subscription, GroupMember {
     if (assignment === undefined) return
     const { options } = this.#setup
     assignment.recall(new Error('the group rebalances'))
-    const endMs = Date.now() + options.rebalanceTimeoutMs * DRAIN_SHARE
+    const endMs = performance.now() + options.rebalanceTimeoutMs * DRAIN_SHARE
     if ((await this.#commit(assignment)) !== 'lost') {
-      while (assignment.outCount > 0 && !assignment.signal.aborted && Date.now() < endMs) {
+      while (assignment.outCount > 0 && !assignment.signal.aborted && performance.now() < endMs) {
         await settled(assignment.idle(), options.heartbeatMs)
         try {
           await this.#consumer?.heartbeat()

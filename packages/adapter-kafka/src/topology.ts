@@ -65,7 +65,7 @@ export class Topology {
   }
 
   async #ensure(need: TopicNeed): Promise<Partitions> {
-    const deadlineMs = Date.now() + this.#options.connectTimeoutMs
+    const deadlineMs = performance.now() + this.#options.connectTimeoutMs
     const known = await this.#lookUp(need.topic)
     if (known?.every(({ leader }) => leader >= 0)) return known
     if (known === undefined) {
@@ -76,7 +76,7 @@ export class Topology {
     for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, 250)) {
       const partitions = await this.#lookUp(need.topic)
       if (partitions?.length && partitions.every(({ leader }) => leader >= 0)) return partitions
-      if (Date.now() > deadlineMs) throw missing(need.topic)
+      if (performance.now() > deadlineMs) throw missing(need.topic)
       await delay(waitMs)
     }
   }

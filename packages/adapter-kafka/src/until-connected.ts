@@ -17,13 +17,13 @@ const PAUSE_MS = 100
  * @throws {MessagingError} never the client's own error, which is its cause
  */
 export async function untilConnected({ what, timeoutMs, isOver, work }: ConnectAttempts): Promise<void> {
-  const endMs = Date.now() + timeoutMs
+  const endMs = performance.now() + timeoutMs
   for (;;) {
     try {
       return await work()
     } catch (cause) {
       const error = connectError(what, cause)
-      if (!error.retryable || Date.now() > endMs || isOver()) throw error
+      if (!error.retryable || performance.now() > endMs || isOver()) throw error
       await delay(PAUSE_MS)
     }
   }
