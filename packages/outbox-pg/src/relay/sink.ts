@@ -35,6 +35,8 @@ export interface SinkOptions {
 /** A destination that takes nothing now. */
 interface Refused {
   readonly sinceMs: number
+  /** When its rows leave the log, by a clock that nobody sets. */
+  readonly divertAtMs: number
   reason: string
   /** Its rows have left the log. */
   diverted: boolean
@@ -212,7 +214,8 @@ export class RelaySink implements RowConsumer {
     const place = placeOf(row)
     let refused = this.#refused.get(place)
     if (!refused) {
-      refused = { sinceMs: Date.now(), reason: reasonOf(error), diverted: false, probing: false }
+      const divertAtMs = performance.now() + DESTINATION_WAIT_MS
+      refused = { sinceMs: Date.now(), divertAtMs, reason: reasonOf(error), diverted: false, probing: false }
       this.#refused.set(place, refused)
     }
     refused.reason = reasonOf(error)
@@ -222,7 +225,7 @@ export class RelaySink implements RowConsumer {
       refused.probing = false
       return this.#divert(row, tenure, DESTINATION_WAIT_MS, reasonOf(error))
     }
-    if (!refused.diverted && Date.now() - refused.sinceMs < DESTINATION_WAIT_MS) {
+    if (!refused.diverted && performance.now() < refused.divertAtMs) {
       return tenure.settle(row, { kind: 'back', pauseMs: 1_000 })
     }
     refused.diverted = true
