@@ -81,7 +81,7 @@ const WAYS: readonly (readonly [string, Write])[] = [
         await client.query('commit')
       } catch (error) {
         // it is the user's own to end, and its client is fit for the next
-        expect(client.getTransactionStatus()).toBe('E')
+        await expect(client.query('select 1')).rejects.toMatchObject({ code: '25P02' })
         await client.query('rollback')
         throw error
       } finally {
