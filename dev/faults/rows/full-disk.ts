@@ -1,10 +1,12 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { createOutbox } from '@waybill/outbox-pg'
 import { openCarrier } from './carrier.ts'
 import { consume, placedIn, produce, relay } from './parts.ts'
 import { ensure, verdictOf, type Scenario } from './scenario.ts'
 import { smallDisk } from './small-disk.ts'
 import { tablespaceOn } from './tablespace.ts'
-import { openWorld, type World } from './world.ts'
+import { clean, judge, type Verdict } from './verdict.ts'
+import { openWorld, type World, type WorldAt } from './world.ts'
 
 const OPERATIONS = 40
 const REFUSED = 10
@@ -14,7 +16,7 @@ const FULL = '53100'
 /** All tables lie on a small disk, which fills up and is cleared again. */
 export const fullDisk: Scenario = {
   row: 28,
-  what: 'disk of the database full: 53100 to the caller, its transaction undone whole; then on',
+  what: 'disk of the database full: 53100 to the caller, its transaction undone whole; then on, the service too',
   quick: true,
   async run({ seed, ...at }) {
     await using disk = await smallDisk(DISK_MIB)
@@ -24,26 +26,48 @@ export const fullDisk: Scenario = {
     await using _consumer = await consume(place, () => {})
     await using _relay = relay(place, () => {})
     await produce(place, () => {})
-    await fill(world)
+    const filled = await fill(world)
     for (let turn = 0; turn < REFUSED; turn++) await refused(world, turn)
     const small = await smallOnes(world)
     if (place.carrier.name === 'postgres') await refusedByCarrier(world)
     await undoneWhole(world)
-    await world.pool.query(`drop table "${place.log}".filler`)
+    await filled.clear()
     await produce({ ...place, operations: 2 * OPERATIONS + small.committed }, () => {})
     const verdict = await verdictOf(world)
     await undoneWhole(world)
+    if (!clean(verdict)) return { verdict }
+    const waited = await effectsWait(at, space.name)
     return {
-      verdict,
+      verdict: waited,
       note: `while it was full: ${small.committed} small operations committed, ${small.refused} refused`,
     }
   },
 }
 
+/** Only the effects lie on the full disk: the service waits for room, and gives up on nothing. */
+async function effectsWait(at: WorldAt, space: string): Promise<Verdict> {
+  await using world = await openWorld(at, { operations: OPERATIONS, window: 20 })
+  const { place, pool } = world
+  await pool.query(`alter table "${place.broker}".effects set tablespace ${space}`)
+  const filled = await fill(world, space)
+  let tries = 0
+  await using _consumer = await consume(place, (point) => void (point === 'before-inbox' && tries++))
+  await using _relay = relay(place, () => {})
+  await produce(place, () => {})
+  for (const untilMs = performance.now() + 30_000; tries < 3; await pause(20)) {
+    ensure(performance.now() < untilMs, `the service tried ${tries} times within 30 s`)
+  }
+  const { lost } = await judge(pool, place)
+  ensure(lost >= OPERATIONS, 'the disk under the effects was not full')
+  await filled.clear()
+  return await verdictOf(world)
+}
+
 /** Until not even a page is left. */
-async function fill({ place, pool }: World): Promise<void> {
+async function fill({ place, pool }: World, space?: string) {
   await pool.query(
-    `create table "${place.log}".filler (page text); alter table "${place.log}".filler alter page set storage plain`,
+    `create table "${place.log}".filler (page text) ${space === undefined ? '' : `tablespace ${space}`};
+     alter table "${place.log}".filler alter page set storage plain`,
   )
   for (const pages of [100, 10, 1, 1, 1]) {
     for (;;) {
@@ -58,6 +82,7 @@ async function fill({ place, pool }: World): Promise<void> {
       break
     }
   }
+  return { clear: () => pool.query(`drop table "${place.log}".filler`) }
 }
 
 /** An operation whose message has no room. */

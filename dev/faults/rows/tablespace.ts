@@ -22,6 +22,7 @@ export async function tablespaceOn(url: string, folder: string) {
   const placed = new URL(url)
   placed.searchParams.set('options', `-c default_tablespace=${name}`)
   return {
+    name,
     url: placed.href,
     async [Symbol.asyncDispose]() {
       await client.query(`drop tablespace ${name}`)
