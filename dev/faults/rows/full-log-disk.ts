@@ -101,9 +101,9 @@ function startCommand({ place }: World, cwd: string, said: string) {
 
 /** Shuts the relay's reader out for a while. */
 async function trouble({ place, pool }: World, during: () => Promise<unknown>): Promise<void> {
-  await pool.query(`update "${place.log}".meta set min_relay = 999`)
+  await pool.query(`update "${place.log}".meta set min_relay = min_relay + 900`)
   await during()
-  await pool.query(`update "${place.log}".meta set min_relay = 1`)
+  await pool.query(`update "${place.log}".meta set min_relay = min_relay - 900`)
 }
 
 async function saidIn(path: string, words: RegExp): Promise<void> {

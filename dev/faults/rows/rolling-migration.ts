@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { createOutbox } from '@waybill/outbox-pg'
 import pg from 'pg'
+import { READER_VERSION } from '../../../packages/outbox-pg/src/schema-version.ts'
 import { execute } from '../../servers/execute.ts'
 import { ChildPart } from './child-part.ts'
 import { consume, placedIn } from './parts.ts'
@@ -53,7 +54,7 @@ export const rollingMigration: Scenario = {
       await writing.handled()
       await oldRelays.shift()!.kill()
       await writing.handled()
-      await pool.query(`update "${place.log}".meta set min_relay = 2`)
+      await pool.query(`update "${place.log}".meta set min_relay = ${READER_VERSION + 1}`)
       await writing.handled()
       await newRelay.kill()
       const stood = await positionOf(world)
@@ -84,7 +85,9 @@ async function backupOf({ place }: World) {
 }
 
 async function positionOf({ place, pool }: World): Promise<string> {
-  return (await pool.query(`select position from "${place.log}".reader`)).rows[0].position as string
+  return (
+    await pool.query(`select string_agg(position::text, ' ' order by buckets) as positions from "${place.log}".reader`)
+  ).rows[0].positions as string
 }
 
 async function isMigrating({ pool }: World): Promise<void> {
