@@ -17,9 +17,17 @@ export const LISTEN_POLL_MS = 1_000
 /** The least that a Kafka broker takes. */
 const SESSION_MS = 6_000
 
-/** A client of the carrier. `pool`, `schema` and `listen` are those of PostgreSQL as carrier. */
-export function openCarrier(at: CarrierAt, pool: pg.Pool, schema: string, listen?: string): Transport {
-  if (at.name === 'postgres') return postgres({ pool, schema, leaseMs: LEASE_MS, listen, pollMs: pollMsOf(listen) })
+/** Of PostgreSQL as carrier. */
+export interface CarrierOptions {
+  readonly listen?: string | undefined
+  /** @default LEASE_MS */
+  readonly leaseMs?: number | undefined
+}
+
+/** A client of the carrier. `pool`, `schema` and the options are those of PostgreSQL as carrier. */
+export function openCarrier(at: CarrierAt, pool: pg.Pool, schema: string, options: CarrierOptions = {}): Transport {
+  const { listen, leaseMs = LEASE_MS } = options
+  if (at.name === 'postgres') return postgres({ pool, schema, leaseMs, listen, pollMs: pollMsOf(listen) })
   if (at.name === 'amqp') return amqp({ url: at.url, heartbeatMs: 2_000, reconnectMs: { first: 50, max: 1_000 } })
   return kafka({ brokers: [at.url], partitions: 3, heartbeatMs: 300, sessionTimeoutMs: SESSION_MS })
 }

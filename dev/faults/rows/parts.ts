@@ -16,6 +16,8 @@ export interface Place {
   readonly window: number
   /** Where relay and readers listen for notifications. @default they poll, often */
   readonly listen?: string | undefined
+  /** Of the relay, and of PostgreSQL as carrier. @default LEASE_MS */
+  readonly leaseMs?: number | undefined
 }
 
 export const KEYS = 5
@@ -83,7 +85,7 @@ export function relay(
   { pool: shared, ...options }: Pick<RelayOptions, 'retryMs' | 'onParked'> & { readonly pool?: pg.Pool } = {},
 ): AsyncDisposable & Pick<Relay, 'parked' | 'health'> {
   const pool = shared ?? poolOf(place, 6)
-  const inner = openCarrier(place.carrier, pool, place.broker, place.listen)
+  const inner = openCarrier(place.carrier, pool, place.broker, place)
   const carrier: Publisher & AsyncDisposable = {
     capabilities: inner.capabilities,
     publish(messages, options) {
@@ -97,7 +99,7 @@ export function relay(
     pool,
     schema,
     window,
-    leaseMs: LEASE_MS,
+    leaseMs: place.leaseMs ?? LEASE_MS,
     listen,
     pollMs: pollMsOf(listen),
     transports: { carrier },
@@ -144,7 +146,7 @@ export async function consume(
   if (given.sweepEveryMs !== undefined) inbox.startSweeping({ everyMs: given.sweepEveryMs })
   const Placed = placedIn(place)
   const bus = createBus({
-    transport: openCarrier(place.carrier, pool, broker, place.listen),
+    transport: openCarrier(place.carrier, pool, broker, place),
     source: '/effects',
     retry: retryPolicy({ inProcess: { tries: 20, firstMs: 1, maxMs: 5 } }),
   })

@@ -12,7 +12,7 @@ export interface WorldAt {
 export type World = Awaited<ReturnType<typeof openWorld>>
 
 /** Tables of one run, in a PostgreSQL that it may share with others, and what its service reads. */
-export async function openWorld({ url, carrier }: WorldAt, settings: Pick<Place, 'operations' | 'window'>) {
+export async function openWorld({ url, carrier }: WorldAt, settings: Pick<Place, 'operations' | 'window' | 'leaseMs'>) {
   const name = `faults_${randomBytes(5).toString('hex')}`
   const place: Place = { url, log: `${name}_log`, broker: `${name}_broker`, carrier, ...settings }
   const pool = new pg.Pool({ connectionString: url, max: 3 })
