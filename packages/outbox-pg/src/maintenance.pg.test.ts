@@ -48,7 +48,10 @@ test('partitions are made ahead and dropped behind what every reader has passed,
   // past the last range: the default partition takes it
   await jumpTo(950_000)
   await book(3)
-  await expect.poll(() => seen).toEqual([1, 2, 3])
+  await expect.poll(() => seen, { timeout: 10_000 }).toEqual([1, 2, 3])
+  // ids that were jumped over are waited for until whoever was writing then has ended; what stops before that keeps them
+  const waitedFor = async () => (await pool.query(`select from "${schema}".reader where open <> '{}'`)).rowCount
+  await expect.poll(waitedFor, { timeout: 20_000 }).toBe(0)
   await subscription.stop()
   // the transport tidies up as well, and a drop that finds a lock taken is left to the next round
   const tidied = async () => {
@@ -56,12 +59,14 @@ test('partitions are made ahead and dropped behind what every reader has passed,
     return partitions()
   }
   // p0 holds a command whose queue has no reader yet; in p9's range the default partition may hold a row already
-  await expect.poll(tidied).not.toContain('outbox_p2')
-  await expect.poll(tidied).toEqual(expect.arrayContaining(['outbox_p0', 'outbox_p10', 'outbox_p11']))
+  await expect.poll(tidied, { timeout: 10_000 }).not.toContain('outbox_p2')
+  await expect
+    .poll(tidied, { timeout: 10_000 })
+    .toEqual(expect.arrayContaining(['outbox_p0', 'outbox_p10', 'outbox_p11']))
   await transport.declare!({ destinations: [{ kind: 'queue', name: 'mail' }], subscriptions: [] })
   expect(await tidied()).toContain('outbox_p0')
   await pool.query(`update "${schema}".reader set position = 950000, open = '{}' where name = 'queue/mail'`)
-  await expect.poll(tidied).not.toContain('outbox_p0')
+  await expect.poll(tidied, { timeout: 10_000 }).not.toContain('outbox_p0')
   await jumpTo(1_420_000)
   await book(4)
   await maintenance.stop()
