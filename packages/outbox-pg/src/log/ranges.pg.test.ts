@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
+import { logStatus } from '../status/log-status.ts'
 import { testDatabase } from '../test-database.ts'
 import { ALL_BUCKETS, type Buckets } from './buckets.ts'
 import type { LogPosition } from './gaps.ts'
+import { dropReader, moveReader } from './move-reader.ts'
 import { ReaderRow } from './reader-row.ts'
 import { seededRandom } from './seeded-random.ts'
 
@@ -161,6 +163,40 @@ test('what is far behind is read before it is joined; what is far ahead waits; c
   const joined = (await row.ranges!.join(mine))!
   expect(joined).toMatchObject({ position: 100_500, starts: new Map([[2, 3]]), unclean: false })
   expect(await at.stored('service/a')).toMatchObject([{ starts: { 1: 1, 2: 3 } }])
+})
+
+test('a reader that is moved has one range again; none is dropped while somebody holds a part of it', async () => {
+  await using at = await fixture()
+  const schema = `"${at.schema}"`
+  const row = at.reader('service/a')
+  await row.register('earliest')
+  const whole = (await row.acquire('one'))!
+  await row.write(whole, { position: 9, gaps: [{ low: 2, high: 3, bound: undefined }] }, [8])
+  await row.ranges!.ask('two')
+  const { kept } = (await row.ranges!.split(whole))!
+  const half = (await row.acquire('two'))!
+  await row.release({ ...whole, buckets: kept })
+  const status = async () => (await logStatus({ pool: at.pool, schema: at.schema })).readers
+  expect(await status()).toMatchObject([
+    {
+      name: 'service/a',
+      position: 9,
+      running: false,
+      ranges: [
+        { from: 0, to: 8, running: false },
+        { from: 8, to: 16, running: true },
+      ],
+    },
+  ])
+  await expect(dropReader(at.pool, schema, 'service/a')).rejects.toMatchObject({ code: 'CONFIG' })
+  expect(await at.stored('service/a')).toHaveLength(2)
+  await moveReader(at.pool, schema, 'service/a', { position: '6' })
+  expect(await at.stored('service/a')).toMatchObject([
+    { buckets: '[0,16)', position: 5, open: '{[2,4)}', leased_by: null },
+  ])
+  expect(await row.write(half, half.state, [])).toBeUndefined()
+  await dropReader(at.pool, schema, 'service/a')
+  expect(await at.stored('service/a')).toEqual([])
 })
 
 const inside = (bucket: number, { from, to }: Buckets) => bucket >= from && bucket < to

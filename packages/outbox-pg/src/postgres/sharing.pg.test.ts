@@ -11,7 +11,9 @@ import { testDatabase } from '../test-database.ts'
 import { postgres } from './transport.ts'
 
 const KEYS = 20
-const BLOWS = 8
+const BLOWS = 6
+/** Ids between two ranges, so many that they are not joined as they are. */
+const FAR = 12_000
 
 const Counted = defineEvent('counted', {
   schema: z.object({ key: z.number(), number: z.number() }),
@@ -111,6 +113,39 @@ test('one alone holds all; two and four share, each handles some; when they leav
   const last = await at.count()
   await expect.poll(at.effects, { timeout: 10_000 }).toEqual(upTo(last))
   await fourth.stop()
+})
+
+test('a range that is left far behind is read before the one beside it goes on, and then they are one', async () => {
+  await using at = await fixture()
+  const { pool, schema } = at
+  const reader = `"${schema}".reader`
+  await at.count()
+  // of another carrier, so that there is much to pass by
+  await pool.query(
+    `insert into "${schema}".outbox (message_id, transport, kind, destination, type, bucket, attributes, content_type)
+     select 'm' || n, 'other', 'topic', 'other', 'other', 0, '{}', '' from generate_series(1, ${FAR}) n`,
+  )
+  await at.count()
+  // whoever had the upper half stopped answering before the first message; the lower half was left in the midst of it all
+  await pool.query(
+    `insert into ${reader} (name, kind, buckets, position, open, leased_by, leased_until)
+     values ('service/effects', 'service', '[0,8)', ${KEYS}, '{}', null, null),
+       ('service/effects', 'service', '[8,16)', 0, '{}', 'gone', clock_timestamp() + interval '1 min')`,
+  )
+  await using instance = await at.join('a')
+  const positions = async () =>
+    (await pool.query(`select position::int from ${reader} where name like 'service/%'`)).rows
+  await expect
+    .poll(async () => (await positions()).some(({ position }) => position > FAR), { timeout: 10_000 })
+    .toBe(true)
+  await pool.query(`update ${reader} set leased_until = clock_timestamp() where leased_by = 'gone'`)
+  await expect.poll(at.ranges, { timeout: 15_000 }).toEqual(['[0,16)'])
+  const last = await at.count()
+  const done = async () => (await at.effects()).filter((numbers) => numbers.at(-1) === last).length
+  await expect.poll(done, { timeout: 10_000 }).toBe(KEYS)
+  // of the lower half the first was settled, as its position said
+  expect(new Set((await at.effects()).map(String))).toEqual(new Set(['2,3', '1,2,3']))
+  await instance.stop()
 })
 
 test(
