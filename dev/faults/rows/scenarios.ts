@@ -1,6 +1,7 @@
 import { backlog } from './backlog.ts'
 import { badBytes } from './bad-bytes.ts'
 import { checkpointRefused } from './checkpoint-refused.ts'
+import { commitConflicts } from './commit-conflicts.ts'
 import { commitOrder } from './commit-order.ts'
 import { consumerPoison } from './consumer-poison.ts'
 import { foreign } from './foreign.ts'
@@ -46,4 +47,5 @@ export const SCENARIOS: readonly Scenario[] = [
   fullLogDisk,
   rollingMigration,
   clockSkew,
+  commitConflicts,
 ]
