@@ -84,8 +84,9 @@ export function relay(
   reach: Reach,
   { pool: shared, ...options }: Pick<RelayOptions, 'retryMs' | 'onParked'> & { readonly pool?: pg.Pool } = {},
 ): AsyncDisposable & Pick<Relay, 'parked' | 'health'> {
-  const pool = shared ?? poolOf(place, 6)
-  const inner = openCarrier(place.carrier, pool, place.broker, place)
+  // what breaks while idle is for the relay to hear: unheard it would end the process
+  const pool = shared ?? new pg.Pool({ connectionString: place.url, max: 6 })
+  const inner = openCarrier(place.carrier, pool, place.broker, { leaseMs: place.leaseMs })
   const carrier: Publisher & AsyncDisposable = {
     capabilities: inner.capabilities,
     publish(messages, options) {

@@ -4,6 +4,7 @@ import { checkpointRefused } from './checkpoint-refused.ts'
 import { commitConflicts } from './commit-conflicts.ts'
 import { commitOrder } from './commit-order.ts'
 import { consumerPoison } from './consumer-poison.ts'
+import { endedSessions } from './ended-sessions.ts'
 import { foreign } from './foreign.ts'
 import { longSnapshot } from './long-snapshot.ts'
 import { longWriter } from './long-writer.ts'
@@ -48,4 +49,5 @@ export const SCENARIOS: readonly Scenario[] = [
   rollingMigration,
   clockSkew,
   commitConflicts,
+  endedSessions,
 ]
