@@ -11,6 +11,7 @@ import { longWriter } from './long-writer.ts'
 import { manyRelays } from './many-relays.ts'
 import { oversize } from './oversize.ts'
 import { refusedRows } from './refused-rows.ts'
+import { restarts } from './restarts.ts'
 import { sameId } from './same-id.ts'
 import { sameKey } from './same-key.ts'
 import { shortRetention } from './short-retention.ts'
@@ -50,4 +51,5 @@ export const SCENARIOS: readonly Scenario[] = [
   clockSkew,
   commitConflicts,
   endedSessions,
+  restarts,
 ]
