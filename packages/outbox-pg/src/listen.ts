@@ -4,6 +4,7 @@ import { quoteName } from './schema-name.ts'
 const HEARTBEAT_MS = 10_000
 const ANSWER_MS = 5_000
 const LONGEST_WAIT_MS = 10_000
+const END_MS = 1_000
 
 /** Hears NOTIFY on a connection of its own, which it keeps up. After each connect it calls once: a hint may have been lost. */
 export class Listener {
@@ -74,7 +75,7 @@ export class Listener {
     if (this.#client !== client) return
     this.#client = undefined
     clearTimeout(this.#timer)
-    client.end().catch(() => undefined)
+    void endOf(client)
     if (this.#stopped) return
     this.#reason = error.message
     const waitMs = Math.min(LONGEST_WAIT_MS, 100 * 2 ** Math.min(this.#failures++, 10))
@@ -86,6 +87,13 @@ export class Listener {
     clearTimeout(this.#timer)
     const client = this.#client
     this.#client = undefined
-    await client?.end().catch(() => undefined)
+    if (client) await endOf(client)
   }
+}
+
+/** Ends a connection; one that went silent is given up after a second, else its socket would keep the process alive. */
+async function endOf(client: pg.Client): Promise<void> {
+  const late = setTimeout(() => client.connection.stream.destroy(), END_MS)
+  await client.end().catch(() => undefined)
+  clearTimeout(late)
 }
