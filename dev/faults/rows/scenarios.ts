@@ -21,6 +21,7 @@ import { fullDisk } from './full-disk.ts'
 import { fullLogDisk } from './full-log-disk.ts'
 import { rollingMigration } from './rolling-migration.ts'
 import { clockSkew } from './clock-skew.ts'
+import { silentListener } from './silent-listener.ts'
 import type { Scenario } from './scenario.ts'
 import { unknownCommit } from './unknown-commit.ts'
 import { zombieRelay } from './zombie-relay.ts'
@@ -52,4 +53,5 @@ export const SCENARIOS: readonly Scenario[] = [
   commitConflicts,
   endedSessions,
   restarts,
+  silentListener,
 ]
