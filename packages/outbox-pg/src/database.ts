@@ -1,3 +1,5 @@
+import { TimeoutError } from '@waybill/core'
+
 /** The part of a query result that is read here. */
 export interface QueryResult {
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what comes back is the statement's business
@@ -68,7 +70,10 @@ export const STATEMENT_TIMEOUT_MS = 10_000
 
 const asText = { getTypeParser: () => (value: string) => value }
 
-/** Runs a statement whose values come back as the text that the server sent: no payload, number or time is parsed. */
+/**
+ * Runs a statement whose values come back as the text that the server sent: no payload, number or time is parsed.
+ * @throws {TimeoutError} no answer in time, the wait for a connection of the pool included
+ */
 export async function textRows(
   pool: PgPool,
   text: string,
@@ -76,6 +81,16 @@ export async function textRows(
   timeoutMs: number = STATEMENT_TIMEOUT_MS,
 ): Promise<(string | null)[][]> {
   const statement: PgStatement = { text, values, rowMode: 'array', types: asText, query_timeout: timeoutMs }
-  const { rows } = await pool.query(statement)
-  return rows as (string | null)[][]
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    const text = `PostgreSQL gave no answer within ${timeoutMs} ms: check the database, and whether its pool has connections left`
+    timer = setTimeout(() => reject(new TimeoutError(text)), timeoutMs)
+  })
+  try {
+    // query_timeout ends a statement that was sent, and its connection; a pool may wait for ever for one to send it on
+    const { rows } = await Promise.race([pool.query(statement), late])
+    return rows as (string | null)[][]
+  } finally {
+    clearTimeout(timer)
+  }
 }

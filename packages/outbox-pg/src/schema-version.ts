@@ -16,8 +16,9 @@ export const missingTablesText = (schema: string): string =>
   `the tables in schema ${schema} are missing: run "waybill-outbox migrate" or migrate({ pool }), or give the schema that has them`
 
 /** @throws {ConfigError} where the tables are missing, older than this code needs, or newer than it may work on */
-export async function checkSchemaVersion(pool: PgPool, schema: string): Promise<void> {
-  const rows = await textRows(pool, `SELECT schema_version, min_relay FROM ${schema}.meta`).catch((cause: unknown) => {
+export async function checkSchemaVersion(pool: PgPool, schema: string, timeoutMs?: number): Promise<void> {
+  const text = `SELECT schema_version, min_relay FROM ${schema}.meta`
+  const rows = await textRows(pool, text, [], timeoutMs).catch((cause: unknown) => {
     const { code } = cause as { code?: unknown }
     if (code !== '42P01' && code !== '3F000') throw cause
     throw new ConfigError(missingTablesText(schema), { cause })

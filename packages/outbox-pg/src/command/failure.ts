@@ -75,6 +75,8 @@ function byCode(cause: Error & { readonly code?: unknown }, at: At): Found | und
       return ['TOO_MANY_CONNECTIONS', here(message, 'close some, or raise max_connections')]
     case '57P03':
       return ['UNREACHABLE', here(message, 'run again in a moment')]
+    case 'TIMEOUT':
+      return ['TIMEOUT', here('a statement had no answer', advice.locks)]
     case '57014':
     case '55P03':
       return ['TIMEOUT', here(message, advice.locks)]
@@ -92,7 +94,6 @@ function byText({ message }: Error, at: At): Found | undefined {
     const within = at.target === undefined ? '' : ` within ${at.target.connectMs / 1_000} s (PGCONNECT_TIMEOUT)`
     return ['TIMEOUT', here(`no connection${within}`, advice.reached)]
   }
-  if (message === 'Query read timeout') return ['TIMEOUT', here('a statement had no answer', advice.locks)]
   if (message === 'Connection terminated unexpectedly')
     return ['UNREACHABLE', here('the connection was cut', advice.running)]
   if (message.includes('does not support SSL')) return ['TLS', here('it speaks no TLS', advice.noTls)]

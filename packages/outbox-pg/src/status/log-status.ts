@@ -30,7 +30,7 @@ export interface LogStatusOptions {
 export async function logStatus(options: LogStatusOptions): Promise<LogStatus> {
   const { pool, timeoutMs } = options
   const schema = quoteSchema(options.schema)
-  await checkSchemaVersion(pool, schema)
+  await checkSchemaVersion(pool, schema, timeoutMs)
   const [[version, lastId, partitions, inDefault, scheduled]] = (await textRows(
     pool,
     `SELECT (SELECT schema_version FROM ${schema}.meta), (SELECT coalesce(max(id), 0) FROM ${schema}.outbox),
