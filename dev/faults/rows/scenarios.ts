@@ -6,6 +6,7 @@ import { commitOrder } from './commit-order.ts'
 import { consumerPoison } from './consumer-poison.ts'
 import { endedSessions } from './ended-sessions.ts'
 import { foreign } from './foreign.ts'
+import { frozenDatabase } from './frozen-database.ts'
 import { longSnapshot } from './long-snapshot.ts'
 import { longWriter } from './long-writer.ts'
 import { manyRelays } from './many-relays.ts'
@@ -54,4 +55,5 @@ export const SCENARIOS: readonly Scenario[] = [
   endedSessions,
   restarts,
   silentListener,
+  frozenDatabase,
 ]
