@@ -1,12 +1,16 @@
 import { ConfigError, TransactionError } from '@waybill/core'
 import type { Database, PgPool, Queryable } from '../database.ts'
 import { lostStatement } from '../database-errors.ts'
+import { guardClients } from '../guard-clients.ts'
 import { kyselyTransaction } from '../kysely.ts'
 import { fromPool, isPool } from '../pg-database.ts'
 
 /** @throws {ConfigError} for what is neither a pool nor a `Database` */
 export function databaseOf<Trx>(db: Database<Trx> | PgPool): Database<Trx> {
-  if (isPool(db)) return fromPool(db) as unknown as Database<Trx>
+  if (isPool(db)) {
+    guardClients(db)
+    return fromPool(db) as unknown as Database<Trx>
+  }
   if (typeof (db as Partial<Database<Trx>>)?.inTransaction === 'function') return db
   throw new ConfigError('db is no database: give a pg.Pool, or fromKysely(db)')
 }
