@@ -80,6 +80,16 @@ describe('retryPolicy', () => {
     expect(retryPolicy()(Object.assign(new Error('away'), { code }), 1, context())).toEqual({ stopTheLine: true })
   })
 
+  it.each([
+    'Connection terminated unexpectedly',
+    'Connection terminated due to connection timeout',
+    'Client has encountered a connection error and is not queryable',
+    'timeout exceeded when trying to connect',
+  ])('stops the line where pg says without a code: %s', (message) => {
+    expect(retryPolicy()(new Error(message), 1, context())).toEqual({ stopTheLine: true })
+    expect(retryPolicy()(new Error(`not so: ${message}`), 1, context())).toEqual({ retryInMs: 50 })
+  })
+
   it('stops the line for a dependency, not for a handler that is slow by itself', () => {
     const error = new ConnectionError('away')
     expect(retryPolicy()(error, 1, context())).toEqual({ stopTheLine: true })

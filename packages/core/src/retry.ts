@@ -88,9 +88,17 @@ export function retryPolicy(options: RetryOptions = {}): RetryPolicy {
   }
 }
 
-/** Whether an error says that a database or downstream service is away, by its code or SQLSTATE class 08, 53 or 57P. */
+/** What pg and its pool say without a code of a connection that broke, or that could not be had in time. */
+const NO_CONNECTION =
+  /^Connection terminated|^Client has encountered a connection error|^timeout exceeded when trying to connect$/
+
+/**
+ * Whether an error says that a database or downstream service is away: by its code, by SQLSTATE class 08, 53 or 57P, or in
+ * pg's words where it gives no code.
+ */
 export function isDependencyError(error: unknown): boolean {
   const code = errorCode(error)
+  if (code === '') return error instanceof Error && NO_CONNECTION.test(error.message)
   return (
     code === 'CONNECTION' || code === 'TIMEOUT' || /^ECONN|^EPIPE$|^ETIMEDOUT$|^(?:08|53)[0-9A-Z]{3}$|^57P/.test(code)
   )
