@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ChildPart } from './child-part.ts'
+import { nextEffect } from './next-effect.ts'
 import { ensure, seededRandom, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld, type World } from './world.ts'
 import { writeOn } from './writers.ts'
@@ -31,6 +32,8 @@ export const endedSessions: Scenario = {
     const writing = writeOn(place, random, () => over)
     const sessions = new Sessions(world, Object.values(names), () => over)
     const storm = async () => {
+      // all is on its way: a service that can't subscribe says so at its start
+      await nextEffect(world)
       await sessions.allThere()
       const untilMs = performance.now() + faultMs
       while (!over && performance.now() < untilMs) {
