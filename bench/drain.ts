@@ -1,7 +1,7 @@
 // PostgreSQL as carrier to a handler in this process, beside reading the same rows by their position and nothing else.
 import { createBus, on } from '@waybill/core'
 import { postgres } from '@waybill/outbox-pg'
-import { backendCpuMicros } from './backend-cpu.ts'
+import { cpuText, timedAtServer } from './backend-cpu.ts'
 import { benchDatabase, type BenchDatabase } from './bench-database.ts'
 import { Countdown, eventTo, fill, outboxOf } from './outbox-log.ts'
 import { inRounds, middle, shown, timed, type Run } from './pairs.ts'
@@ -14,7 +14,7 @@ const MOST_NODE_MICROS = 30
 const MOST_SERVER_MICROS = 5
 
 /** A way to run again and again: commits rows, then times them on their way to the handler of a new service. */
-export function toHandler(database: BenchDatabase, rows: number, onServerMicros?: (perRow: number) => void) {
+export function toHandler(database: BenchDatabase, rows: number) {
   const { pool, schema } = database
   const outbox = outboxOf(database, 'postgres')
   const event = eventTo({ name: 'bench' })
@@ -28,14 +28,12 @@ export function toHandler(database: BenchDatabase, rows: number, onServerMicros?
       await bus.subscribe(name, [on(event, () => countdown.count())], { start: 'latest', concurrency: 100 })
     ).stop()
     await fill(outbox, event, rows)
-    const before = await backendCpuMicros(pool, schema)
-    const figure = await timed(async () => {
+    const work = async () => {
       await bus.subscribe(name, [on(event, () => countdown.count())], { concurrency: 100 })
       await countdown.done
       return rows
-    }, 0)
-    const after = await backendCpuMicros(pool, schema)
-    if (before !== undefined && after !== undefined) onServerMicros?.((after - before) / rows)
+    }
+    const figure = await timedAtServer(database, work, 0)
     await bus.stop()
     return figure
   }
@@ -44,9 +42,7 @@ export function toHandler(database: BenchDatabase, rows: number, onServerMicros?
 export async function drain(pairs: number): Promise<BenchRow[]> {
   await using database = await benchDatabase(6)
   const { pool, schema } = database
-  const serverMicros: number[] = []
-
-  const handled = toHandler(database, ROWS, (perRow) => serverMicros.push(perRow))
+  const handled = toHandler(database, ROWS)
   const bare = async (): Promise<Run> => {
     const { rows } = await pool.query(`SELECT coalesce(max(id), 0) - ${ROWS} AS position FROM "${schema}".outbox`)
     let position = String(rows[0].position)
@@ -66,16 +62,15 @@ export async function drain(pairs: number): Promise<BenchRow[]> {
   }
   const ways = { handled, bare }
   for (const way of Object.values(ways)) await way()
-  serverMicros.length = 0
   const runs = await inRounds(ways, pairs)
   const rates = runs.handled.map(({ perSecond }) => perSecond)
   const micros = runs.handled.map(({ cpuMicros }) => cpuMicros)
-  const server = serverMicros.length === 0 ? 'unknown' : shown(serverMicros, 1)
-  const cheap = serverMicros.length === 0 || middle(serverMicros) <= MOST_SERVER_MICROS
+  const server = runs.handled.flatMap(({ serverMicros }) => serverMicros ?? [])
+  const cheap = server.length === 0 || middle(server) <= MOST_SERVER_MICROS
   return [
     {
       what: `PostgreSQL as carrier, ${ROWS} rows of 1 KiB to a handler`,
-      measured: `${shown(rates)} msg/s, node ${shown(micros, 1)}, PG ${server} µs`,
+      measured: `${shown(rates)} msg/s, ${cpuText(runs.handled, 1)}`,
       limit: `read by position: ${shown(runs.bare.map(({ perSecond }) => perSecond))} rows/s`,
       reached: middle(rates) >= LEAST_PER_SECOND && middle(micros) <= MOST_NODE_MICROS && cheap,
     },

@@ -3,8 +3,8 @@ import { defineEvent } from '@waybill/core'
 import { createOutbox } from '@waybill/outbox-pg'
 import { z } from 'zod'
 import { benchDatabase } from './bench-database.ts'
-import { inRounds, ratios, shown, timed, type Run } from './pairs.ts'
-import { backendCpuMicros } from './backend-cpu.ts'
+import { cpuText, timedAtServer } from './backend-cpu.ts'
+import { inRounds, ratios, shown } from './pairs.ts'
 import type { BenchRow } from './row.ts'
 
 const Booked = defineEvent('rental.booked', {
@@ -41,34 +41,13 @@ export async function outboxWrites(writers: number, pairs: number, durationMs: n
     await client.query('COMMIT')
     client.release()
   }
-  const serverMicros: Record<string, number[]> = {}
-  const run = (name: string, write: (at: number) => Promise<unknown>) => async (): Promise<Run> => {
-    const before = await backendCpuMicros(pool, schema)
-    let done = 0
-    const figure = await timed(async (go) => {
-      const writer = async () => {
-        while (go()) await write(done++)
-      }
-      await Promise.all(Array.from({ length: writers }, writer))
-      return done
-    }, durationMs)
-    const after = await backendCpuMicros(pool, schema)
-    if (before !== undefined && after !== undefined) (serverMicros[name] ??= []).push((after - before) / done)
-    return figure
-  }
-  const ways = {
-    bare: run('bare', bare),
-    transaction: run('transaction', transaction),
-    'own transaction': run('own transaction', own),
-  }
+  const run = (write: (at: number) => Promise<unknown>) => () =>
+    timedAtServer(database, (go) => writeAtOnce(writers, go, write), durationMs)
+  const ways = { bare: run(bare), transaction: run(transaction), 'own transaction': run(own) }
   // connections, plans and code are warm before anything counts
   for (const way of Object.values(ways)) await way()
-  for (const list of Object.values(serverMicros)) list.length = 0
   const runs = await inRounds(ways, pairs)
-  const cost = (name: keyof typeof ways): string => {
-    const node = shown(runs[name].map(({ cpuMicros }) => cpuMicros))
-    return `node ${node}, PG ${serverMicros[name] === undefined ? 'unknown' : shown(serverMicros[name])} µs a tx`
-  }
+  const cost = (name: keyof typeof ways) => `${cpuText(runs[name])} a tx`
   const row = (name: 'transaction' | 'own transaction', what: string, goal: number | undefined): BenchRow => ({
     what: `${what}, ${writers} writers`,
     measured: `${shown(runs[name].map(({ perSecond }) => perSecond))} tx/s, ${cost(name)}`,
@@ -80,4 +59,18 @@ export async function outboxWrites(writers: number, pairs: number, durationMs: n
     row('transaction', 'outbox.transaction', GOAL),
     row('own transaction', 'outbox.in(trx), one round trip more', undefined),
   ]
+}
+
+/** So many writers, each with one transaction after another; how many they were. */
+export async function writeAtOnce(
+  writers: number,
+  go: () => boolean,
+  write: (at: number) => Promise<unknown>,
+): Promise<number> {
+  let done = 0
+  const writer = async () => {
+    while (go()) await write(done++)
+  }
+  await Promise.all(Array.from({ length: writers }, writer))
+  return done
 }

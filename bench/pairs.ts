@@ -5,6 +5,8 @@ export interface Run {
   readonly perSecond: number
   /** CPU of this process for one unit. */
   readonly cpuMicros: number
+  /** CPU of the database server for one unit, where it is known. */
+  readonly serverMicros?: number | undefined
 }
 
 /** Runs `work` for `durationMs`, counting what it says was done. */

@@ -1,9 +1,11 @@
 // Beside other libraries that get messages out of a PostgreSQL transaction, in the same rounds: a backlog to a handler in
 // this process, and a business row with a message in one transaction. Ours comes in the order of each key, theirs in none:
 // that is how each of them is fastest.
+import { cpuText, timedAtServer } from './backend-cpu.ts'
 import { benchDatabase, type BenchDatabase } from './bench-database.ts'
 import { LEAST_PER_SECOND, toHandler } from './drain.ts'
 import { Countdown, eventTo, KIB, outboxOf } from './outbox-log.ts'
+import { writeAtOnce } from './outbox-writes.ts'
 import { inRounds, middle, ratios, shown, timed, type Run } from './pairs.ts'
 import { graphileWorker } from './peers-graphile-worker.ts'
 import { pgBoss } from './peers-pg-boss.ts'
@@ -68,14 +70,7 @@ async function writes(
   const outbox = outboxOf(database, 'bench')
   const event = eventTo({ name: 'bench' })
   const written = (write: () => Promise<unknown>) => () =>
-    timed(async (go) => {
-      let done = 0
-      const writer = async () => {
-        for (; go(); done++) await write()
-      }
-      await Promise.all(Array.from({ length: WRITERS }, writer))
-      return done
-    }, durationMs)
+    timedAtServer(database, (go) => writeAtOnce(WRITERS, go, write), durationMs)
   const inTransaction = (enqueue: Peer['enqueue']) =>
     written(async () => {
       const client = await pool.connect()
@@ -116,5 +111,5 @@ async function warmRounds(ways: Readonly<Record<string, () => Promise<Run>>>, pa
 }
 
 function rateOf(runs: readonly Run[], unit: string): string {
-  return `${shown(runs.map(({ perSecond }) => perSecond))} ${unit}, node ${shown(runs.map(({ cpuMicros }) => cpuMicros))} µs`
+  return `${shown(runs.map(({ perSecond }) => perSecond))} ${unit}, ${cpuText(runs)}`
 }
