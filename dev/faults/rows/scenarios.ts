@@ -5,6 +5,7 @@ import { commitConflicts } from './commit-conflicts.ts'
 import { commitOrder } from './commit-order.ts'
 import { consumerPoison } from './consumer-poison.ts'
 import { endedSessions } from './ended-sessions.ts'
+import { failover } from './failover.ts'
 import { foreign } from './foreign.ts'
 import { frozenDatabase } from './frozen-database.ts'
 import { longSnapshot } from './long-snapshot.ts'
@@ -41,6 +42,7 @@ export const SCENARIOS: readonly Scenario[] = [
   badBytes,
   oversize,
   foreign,
+  failover,
   sameKey,
   shortRetention,
   unknownCommit,
