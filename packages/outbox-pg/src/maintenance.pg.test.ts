@@ -72,6 +72,23 @@ test('partitions are made ahead and dropped behind what every reader has passed,
   await maintenance.stop()
 })
 
+test('no partition is made for ids that are being written, or soon will be: the default one takes them', async () => {
+  await using database = await testDatabase()
+  const { pool, schema } = database
+  const madeAt = async (id: number) => {
+    await pool.query(`alter table "${schema}".outbox alter id restart with ${id}`)
+    await pool.query(`select nextval('"${schema}".outbox_id_seq')`)
+    await pool.query(`select "${schema}".make_partitions()`)
+    const { rows } = await pool.query(
+      `select relname from pg_class where relnamespace = $1::regnamespace and relname ~ 'p\\d+$'`,
+      [`"${schema}"`],
+    )
+    return rows.map(({ relname }) => Number(relname.slice('outbox_p'.length))).toSorted((one, other) => one - other)
+  }
+  expect(await madeAt(350_000)).toEqual([0, 1, 2, 4, 5])
+  expect(await madeAt(795_000)).toEqual([0, 1, 2, 4, 5, 9])
+})
+
 test('connections killed under load: every message arrives, nothing is uncaught', async () => {
   await using database = await testDatabase({ max: 6 })
   const { pool, schema, connectionString } = database

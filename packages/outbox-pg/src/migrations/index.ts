@@ -9,9 +9,10 @@ import { version2 } from './version-2.ts'
 import { version3 } from './version-3.ts'
 import { version4 } from './version-4.ts'
 import { version5 } from './version-5.ts'
+import { version6 } from './version-6.ts'
 
 /** Each version's SQL; the first entry makes version 1. A published entry never changes. */
-const VERSIONS: readonly ((schema: string) => string)[] = [version1, version2, version3, version4, version5]
+const VERSIONS: readonly ((schema: string) => string)[] = [version1, version2, version3, version4, version5, version6]
 
 /** A table is waited for no longer in one go: whoever wants it meanwhile waits behind the migration. */
 const LOCK_MS = 100

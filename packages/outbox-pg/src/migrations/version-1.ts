@@ -105,7 +105,8 @@ REVOKE ALL ON FUNCTION ${schema}.make_partitions(int), ${schema}.drop_partitions
 SELECT ${schema}.make_partitions(2);
 `
 
-const makePartitions = (schema: string): string => {
+/** The body of the function that makes partitions, from the range `first` on: SQL of `last_id` and `size`. */
+export const makePartitions = (schema: string, first = 'last_id / size'): string => {
   const outbox = quoteLiteral(`${schema}.outbox`)
   return `
 DECLARE
@@ -118,7 +119,7 @@ BEGIN
     RETURN 0;
   END IF;
   SELECT last_value INTO last_id FROM ${schema}.outbox_id_seq;
-  FOR range IN last_id / size .. last_id / size + ahead LOOP
+  FOR range IN ${first} .. last_id / size + ahead LOOP
     CONTINUE WHEN to_regclass(format('%s.%I', home, 'outbox_p' || range)) IS NOT NULL;
     BEGIN
       -- ATTACH takes a lock on the parent that inserts and reads don't wait for; PARTITION OF would not
