@@ -6,8 +6,9 @@ import { writeOn } from './writers.ts'
 
 const CUTS = 12
 const SHARE = 0.15
-/** COMMIT as a message of the protocol ends so. */
-const COMMIT = Buffer.from('COMMIT\0')
+/** The statement, or the name that it was prepared under. */
+const COMMIT = /commit\0/i
+const WITHIN_MS = 40_000
 
 /** The line breaks before COMMIT arrives, or before its answer does: callers can't tell which. */
 export const unknownCommit: Scenario = {
@@ -20,7 +21,7 @@ export const unknownCommit: Scenario = {
     const { place, pool } = world
     const cuts = { before: 0, after: 0 }
     await using line = await PostgresLine.open(place.url, (connection, bytes) => {
-      if (!bytes.includes(COMMIT)) return
+      if (!COMMIT.test(bytes.toString('latin1'))) return
       const chance = random()
       if (chance < SHARE) {
         cuts.before++
@@ -32,8 +33,11 @@ export const unknownCommit: Scenario = {
     })
     await using _consumer = await consume(place, () => {})
     await using _relay = relay(place, () => {})
-    const over = () => cuts.before >= CUTS && cuts.after >= CUTS
+    const enough = () => cuts.before >= CUTS && cuts.after >= CUTS
+    const untilMs = performance.now() + WITHIN_MS
+    const over = () => enough() || performance.now() > untilMs
     const { unknown, repeated } = await writeOn({ ...place, url: line.url }, random, over)
+    ensure(enough(), `the line was cut ${cuts.before} times before COMMIT, ${cuts.after} after it`)
     const verdict = await verdictOf(world)
     const present = `select count(*)::int as count from "${place.log}".orders where op = any ($1)`
     const committed = (await pool.query(present, [unknown])).rows[0].count as number
