@@ -17,7 +17,7 @@ export class Line {
   /** Why it does not run. */
   reason: string | undefined
   sinceMs: number
-  /** When the next probe may start, while it is stopped, by the steady clock. */
+  /** When the next probe may start, while it is stopped. */
   probeAtMs = 0
 
   constructor(ports: Ports, settings: CircuitSettings, changed: (state: LineState) => void) {
@@ -34,13 +34,13 @@ export class Line {
   stop(reason: string): void {
     this.reason = reason
     if (this.#state === 'stopped') return
-    const { clock } = this.#ports
-    if (this.#state === 'running') this.sinceMs = clock.nowMs()
+    const nowMs = this.#ports.clock.nowMs()
+    if (this.#state === 'running') this.sinceMs = nowMs
     const { firstProbeMs, maxProbeMs } = this.#settings
     // between half of the wait and all of it, so that instances do not probe in step
     const boundMs = Math.min(maxProbeMs, firstProbeMs * 2 ** Math.min(this.#stops++, 20))
     const waitMs = boundMs * (0.5 + this.#ports.random() / 2)
-    this.probeAtMs = steadyMs(clock) + waitMs
+    this.probeAtMs = nowMs + waitMs
     this.#cancel = this.#ports.timers.schedule(() => this.#to('probing'), waitMs)
     this.#to('stopped')
   }

@@ -134,7 +134,7 @@ function planOf({ context, valve, backOffs, setbacks }: RetryParts, work: Work, 
     const told = valve.stopTheLine(reasonOf(error))
     return told === 'release' ? { do: 'release' } : { do: 'again', inMs: told.waitMs, hold: false }
   }
-  if (valve.line.state === 'stopped') return planWhileStopped({ valve, setbacks }, work, decision, steadyMs(clock))
+  if (valve.line.state === 'stopped') return planWhileStopped({ valve, setbacks }, work, decision, clock.nowMs())
   const elapsedMs = steadyMs(clock) - sinceMs
   if ('retryInMs' in decision) {
     work.tries++
