@@ -1,5 +1,5 @@
 import { PublishError, type PublishFault } from '@waybill/core'
-import { STATEMENT_PREFIX } from './statement-names.ts'
+import { isStatementLost } from './statement-names.ts'
 
 /** How far a failed insert reaches. */
 export function insertFault(error: unknown): PublishFault {
@@ -21,9 +21,6 @@ export function insertError(error: unknown, what: string): PublishError {
   return new PublishError(`${what} not written to PostgreSQL${hint}`, { ...insertFault(error), cause: error })
 }
 
-/** Prepared already; unknown; prepared with other parameters. */
-const STATEMENT_LOST = /^(?:42P05|26000|08P01)$/
-
 /**
  * What to say where a pooler gave the transaction a connection that does not know a statement which was prepared by name on
  * another, or has it from somebody else. The transaction has failed, nothing of it is written.
@@ -31,8 +28,6 @@ const STATEMENT_LOST = /^(?:42P05|26000|08P01)$/
  * @returns `undefined` for any other error, also for one about a statement of the user's own
  */
 export function lostStatement(error: unknown, option: string): string | undefined {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  if (typeof code !== 'string' || !STATEMENT_LOST.test(code)) return undefined
-  if (!String(message).includes(STATEMENT_PREFIX)) return undefined
-  return `a pooler between here and PostgreSQL does not carry prepared statements over (${code}): say ${option}, or let it carry them (PgBouncer 1.21 or later with max_prepared_statements above 0)`
+  if (!isStatementLost(error)) return undefined
+  return `a pooler between here and PostgreSQL does not carry prepared statements over (${error.code}): say ${option}, or let it carry them (PgBouncer 1.21 or later with max_prepared_statements above 0)`
 }

@@ -79,6 +79,7 @@ export async function textRows(
   text: string,
   values: unknown[] = [],
   timeoutMs: number = STATEMENT_TIMEOUT_MS,
+  run: (statement: PgStatement) => Promise<QueryResult> = (statement) => pool.query(statement),
 ): Promise<(string | null)[][]> {
   const statement: PgStatement = { text, values, rowMode: 'array', types: asText, query_timeout: timeoutMs }
   let timer: NodeJS.Timeout | undefined
@@ -88,7 +89,7 @@ export async function textRows(
   })
   try {
     // query_timeout ends a statement that was sent, and its connection; a pool may wait for ever for one to send it on
-    const { rows } = await Promise.race([pool.query(statement), late])
+    const { rows } = await Promise.race([run(statement), late])
     return rows as (string | null)[][]
   } finally {
     clearTimeout(timer)

@@ -1,9 +1,18 @@
 import { createHash } from 'node:crypto'
-import type { PgStatement, Queryable, QueryResult } from './database.ts'
+import type { PgPool, PgStatement, Queryable, QueryResult } from './database.ts'
 import { runStatement } from './pg-database.ts'
 
 /** What all their names begin with. */
-export const STATEMENT_PREFIX = 'waybill_'
+const PREFIX = 'waybill_'
+
+/** Prepared already; unknown; prepared with other parameters. */
+const LOST = /^(?:42P05|26000|08P01)$/
+
+/** Whether a statement of ours was prepared on another connection than a pooler ran it on, or by somebody else there. */
+export function isStatementLost(error: unknown): error is { readonly code: string } {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
+  return typeof code === 'string' && LOST.test(code) && String(message).includes(PREFIX)
+}
 
 /**
  * Gives statements names, so that each connection parses and plans them once. A name follows from the text: two versions
@@ -12,7 +21,7 @@ export const STATEMENT_PREFIX = 'waybill_'
 export class StatementNames {
   // as many as there are statements of outbox and inbox: their texts hold no values
   readonly #names = new Map<string, string>()
-  readonly #prepare: boolean
+  #prepare: boolean
 
   /** @param prepare `false`: statements stay without a name */
   constructor(prepare: boolean) {
@@ -24,11 +33,22 @@ export class StatementNames {
     return runStatement(queryable, this.named(statement))
   }
 
+  /** Runs a statement that changes nothing; where a pooler has lost its name, again without one, as all from then on. */
+  async read(pool: PgPool, statement: PgStatement): Promise<QueryResult> {
+    try {
+      return await pool.query(this.named(statement))
+    } catch (error) {
+      if (!isStatementLost(error)) throw error
+      this.#prepare = false
+      return pool.query(statement)
+    }
+  }
+
   named(statement: PgStatement): PgStatement {
     if (!this.#prepare) return statement
     let name = this.#names.get(statement.text)
     if (name === undefined) {
-      name = `${STATEMENT_PREFIX}${createHash('sha256').update(statement.text).digest('hex').slice(0, 32)}`
+      name = `${PREFIX}${createHash('sha256').update(statement.text).digest('hex').slice(0, 32)}`
       this.#names.set(statement.text, name)
     }
     return { ...statement, name }

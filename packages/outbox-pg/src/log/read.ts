@@ -1,5 +1,6 @@
 import type { WireMessage } from '@waybill/core'
-import { textRows, type PgPool } from '../database.ts'
+import { STATEMENT_TIMEOUT_MS, textRows, type PgPool } from '../database.ts'
+import type { StatementNames } from '../statement-names.ts'
 import { fromRow, selectMessage, SELECTED_COLUMNS } from '../row.ts'
 import { andInBuckets, type Buckets } from './buckets.ts'
 import type { LogPosition, LogRead } from './gaps.ts'
@@ -23,6 +24,7 @@ export interface LogRow {
  */
 export async function readLog(
   pool: PgPool,
+  names: StatementNames,
   schema: string,
   filter: RowFilter,
   buckets: Buckets,
@@ -57,6 +59,9 @@ export async function readLog(
     UNION ALL
     SELECT page.id, ${selectMessage('page')} FROM page WHERE ${filter.sql}${andInBuckets('page', buckets)}`,
     values,
+    STATEMENT_TIMEOUT_MS,
+    // planning takes several times as long as running it where it brings little
+    (statement) => names.read(pool, statement),
   )
   const [head, ...found] = rows
   const seen = head![2] ? head![2].split(',').map(Number) : []

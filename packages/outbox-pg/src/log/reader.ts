@@ -7,6 +7,7 @@ import { newTransactionId, readLog, type RowFilter } from './read.ts'
 import { ReaderRow, type ReaderKind, type ReaderStart } from './reader-row.ts'
 import { dueRows } from './retry-rows.ts'
 import { Starts } from './starts.ts'
+import { StatementNames } from '../statement-names.ts'
 import { CHECKPOINT_MS, Tenure, type HeldRow } from './tenure.ts'
 
 /** Whom a reader hands rows to. */
@@ -64,6 +65,7 @@ export class LogReader {
   readonly #options: ReaderOptions
   readonly #row: ReaderRow
   readonly #latch = new Latch()
+  readonly #names = new StatementNames(true)
   #tenure: Tenure | undefined
   #stopping = false
   /** Another was asked for a half of its range. */
@@ -254,11 +256,11 @@ export class LogReader {
         if (tenure.state.gaps.some(({ bound }) => bound === undefined)) {
           tenure.state = bind(tenure.state, await newTransactionId(pool))
         }
-        const size = Math.max(1, Math.min(batch, Math.floor(READ_BYTES / bytesPerRow)))
+        const size = Math.min(batch, sizeFor(bytesPerRow))
         const full = tenure.open + tenure.state.gaps.length >= MAX_OPEN
         // what a settlement gives back meanwhile joins the state that the read began with
         const before = tenure.state
-        const read = await readLog(pool, schema, filter, tenure.hold.buckets, before, {
+        const read = await readLog(pool, this.#names, schema, filter, tenure.hold.buckets, before, {
           gaps: size,
           page: full ? 0 : size,
         })
@@ -305,6 +307,11 @@ export class LogReader {
     if (this.#health.state === state && this.#health.reason === reason) return
     this.#health = { state, sinceMs: Date.now(), reason }
   }
+}
+
+/** Rows of one read: a power of two, so that there are few statements to prepare. */
+function sizeFor(bytesPerRow: number): number {
+  return 2 ** Math.floor(Math.log2(Math.max(1, READ_BYTES / bytesPerRow)))
 }
 
 function reasonText(error: unknown): string {
