@@ -1,3 +1,5 @@
+import { replaceOnce } from './replace-once.ts'
+
 interface ConsumerGroup {
   lastRequest: number
   heartbeat(given: { interval: number }): Promise<void>
@@ -12,20 +14,17 @@ export async function beatThroughClockChanges(): Promise<void> {
   try {
     // @ts-expect-error -- an inner module of the client, without types
     const { default: group } = (await import('kafkajs/src/consumer/consumerGroup.js')) as {
-      default: { prototype: ConsumerGroup & { [BEATS]?: true } }
+      default: { prototype: ConsumerGroup }
     }
-    const { prototype } = group
-    if (prototype[BEATS]) return
-    const original = prototype.heartbeat
-    if (!String(original).includes('SHARED_HEARTBEAT')) return
-    prototype[BEATS] = true
-    prototype.heartbeat = function (this: ConsumerGroup, given) {
-      if (this.lastRequest > Date.now()) this.lastRequest = 0
-      return original.call(this, given)
-    }
+    replaceOnce(group.prototype, 'heartbeat', KNOWN, (original) => {
+      return function (this: ConsumerGroup, given) {
+        if (this.lastRequest > Date.now()) this.lastRequest = 0
+        return original.call(this, given)
+      }
+    })
   } catch {
     // bundled or another layout: the client works all the same, but for a clock that is set back
   }
 }
 
-const BEATS = Symbol.for('waybill.kafka.beats')
+const KNOWN = { words: 'SHARED_HEARTBEAT', mark: 'waybill.kafka.beats' }

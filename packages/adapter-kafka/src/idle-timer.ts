@@ -1,3 +1,5 @@
+import { replaceOnce } from './replace-once.ts'
+
 interface RequestQueue {
   readonly pending: readonly unknown[]
   readonly throttledUntil: number
@@ -14,19 +16,16 @@ export async function quietIdleTimers(): Promise<void> {
   try {
     // @ts-expect-error -- an inner module of the client, without types
     const { default: queue } = (await import('kafkajs/src/network/requestQueue/index.js')) as {
-      default: { prototype: RequestQueue & { [QUIET]?: true } }
+      default: { prototype: RequestQueue }
     }
-    const { prototype } = queue
-    if (prototype[QUIET]) return
-    const original = prototype.scheduleCheckPendingRequests
-    if (!String(original).includes('CHECK_PENDING_REQUESTS_INTERVAL')) return
-    prototype[QUIET] = true
-    prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-      if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this)
-    }
+    replaceOnce(queue.prototype, 'scheduleCheckPendingRequests', KNOWN, (original) => {
+      return function (this: RequestQueue) {
+        if (this.pending.length > 0 || this.throttledUntil > Date.now()) original.call(this)
+      }
+    })
   } catch {
     // bundled or another layout: the client works all the same, only less quietly
   }
 }
 
-const QUIET = Symbol.for('waybill.kafka.quiet')
+const KNOWN = { words: 'CHECK_PENDING_REQUESTS_INTERVAL', mark: 'waybill.kafka.quiet' }
