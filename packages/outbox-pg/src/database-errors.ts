@@ -31,3 +31,8 @@ export function lostStatement(error: unknown, option: string): string | undefine
   if (!isStatementLost(error)) return undefined
   return `a pooler between here and PostgreSQL does not carry prepared statements over (${error.code}): say ${option}, or let it carry them (PgBouncer 1.21 or later with max_prepared_statements above 0)`
 }
+
+/** Whether a statement gave up on a lock that another transaction keeps. */
+export function isLockTimeout(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '55P03'
+}

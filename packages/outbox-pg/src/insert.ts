@@ -12,8 +12,6 @@ export interface NewRow {
 export interface InsertOptions {
   /** Quoted. */
   readonly schema: string
-  /** `insertOneText` of it. */
-  readonly oneText: string
   /** The carrier of messages that name none. */
   readonly transport: string | undefined
   readonly dedupeMs: number
@@ -21,37 +19,36 @@ export interface InsertOptions {
 
 const ONE_ROW = MESSAGE_COLUMNS.map((_, index) => `$${index + 1}`).join(', ')
 
-/** The statement that writes one message; for `InsertOptions`, so that it is put together once. `schema` is quoted. */
-export const insertOneText = (schema: string): string =>
-  `INSERT INTO ${schema}.outbox (${COLUMN_NAMES}) VALUES (${ONE_ROW})`
-
 /**
- * The statements that write messages: one for all that leave at once, one more for those that wait for their time.
- * @throws {PublishError} not retryable, for a name that no column or index takes
+ * Makes the statements that write messages: one for all that leave at once, one more for those that wait for their time.
+ * What it returns throws a `PublishError`, not retryable, for a name that no column or index takes.
  */
-export function insertStatements(rows: readonly NewRow[], options: InsertOptions): readonly PgStatement[] {
+export function inserter(options: InsertOptions): (rows: readonly NewRow[]) => readonly PgStatement[] {
+  // the commonest, put together once
+  const oneRow = `INSERT INTO ${options.schema}.outbox (${COLUMN_NAMES}) VALUES (${ONE_ROW})`
+  return (rows) => insertStatements(rows, options, oneRow)
+}
+
+function insertStatements(rows: readonly NewRow[], options: InsertOptions, oneRow: string): readonly PgStatement[] {
   for (const { message } of rows) checkIndexed(message)
   const waiting = rows.filter(({ message }) => message.deliverAtMs !== undefined)
   const going = waiting.length === 0 ? rows : rows.filter(({ message }) => message.deliverAtMs === undefined)
   const statements: PgStatement[] = []
-  if (going.length > 0) statements.push(insertInto('outbox', going, options))
-  if (waiting.length > 0) statements.push(insertInto('outbox_scheduled', waiting, options))
+  if (going.length > 0) statements.push(insertInto('outbox', going, options, oneRow))
+  if (waiting.length > 0) statements.push(insertInto('outbox_scheduled', waiting, options, oneRow))
   return statements
 }
 
 function insertInto(
   table: 'outbox' | 'outbox_scheduled',
   rows: readonly NewRow[],
-  options: InsertOptions,
+  { schema, transport, dedupeMs }: InsertOptions,
+  oneRow: string,
 ): PgStatement {
-  const { schema, transport, dedupeMs } = options
   const [first] = rows
   // one row by VALUES: arrays of one element each cost the server as much again
   if (table === 'outbox' && rows.length === 1 && first!.dedupeKey === undefined) {
-    return {
-      text: options.oneText,
-      values: toRow(first!.message, transport),
-    }
+    return { text: oneRow, values: toRow(first!.message, transport) }
   }
   const columns: unknown[][] = MESSAGE_COLUMNS.map(() => [])
   for (const { message } of rows) {

@@ -73,8 +73,8 @@ async function begin(client: PgClient, first: TransactionPlan<PgClient, unknown>
 
 /** Writes the last statements and COMMIT, in one packet where the client takes one. */
 async function commit(client: PgClient, last: readonly PgStatement[]): Promise<void> {
-  const all = [...last, COMMIT(last.some(({ name }) => name !== undefined))]
-  const committed = last.length === 0 ? await client.query('COMMIT') : (await runAll(client, all)).at(-1)
+  const prepared = last.some(({ name }) => name !== undefined)
+  const committed = (await runAll(client, [...last, COMMIT(prepared)])).at(-1)
   // COMMIT of a failed transaction is answered with ROLLBACK, and with no error
   if (committed!.command === 'ROLLBACK') {
     throw new TransactionError('COMMIT became a rollback: a statement had failed and its error was not thrown on')
@@ -82,7 +82,7 @@ async function commit(client: PgClient, last: readonly PgStatement[]): Promise<v
 }
 
 async function runAll(client: PgClient, statements: readonly PgStatement[]): Promise<QueryResult[]> {
-  if (takesPackets(client)) return runInOnePacket(client, statements)
+  if (statements.length > 1 && takesPackets(client)) return runInOnePacket(client, statements)
   const results: QueryResult[] = []
   for (const statement of statements) results.push(await runStatement(client, statement))
   return results

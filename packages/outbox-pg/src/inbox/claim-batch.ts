@@ -1,4 +1,5 @@
 import type { PgStatement, Queryable, QueryResult } from '../database.ts'
+import { claimText } from './claim-text.ts'
 
 /** One message of a batch, by what makes it the same as another. */
 export interface BatchClaim {
@@ -40,29 +41,19 @@ export class BatchClaims {
     this.#asked = [...places.values()].map((place) => claims[place]!)
   }
 
-  statement({
-    lockTimeoutMs,
-    windowMs,
-  }: {
-    readonly lockTimeoutMs: number
-    readonly windowMs?: number | undefined
-  }): PgStatement {
-    const values: unknown[] = [this.#service, ...columnsOf(this.#asked), `${lockTimeoutMs}ms`]
-    const renew =
-      windowMs === undefined
-        ? 'NOTHING'
-        : `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
-         WHERE row.handled_at < now() - $${values.push(windowMs)}::float8 * interval '1 ms'`
-    const text = `WITH wait AS MATERIALIZED (
-       SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $5, true) AS now)
-     INSERT INTO ${this.#schema}.inbox AS row (service, handler, key, content_hash)
-     SELECT $1, handler, key, hash
-     FROM wait, unnest($2::text[], $3::text[], $4::bytea[]) AS given(handler, key, hash)
-     WHERE now IS NOT NULL
-     ORDER BY handler COLLATE "C", key COLLATE "C"
-     ON CONFLICT (service, handler, scope, key) DO ${renew}
-     RETURNING handler, key, (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
-    return { text, values }
+  statement(given: { readonly lockTimeoutMs: number; readonly windowMs?: number | undefined }): PgStatement {
+    const { lockTimeoutMs, windowMs } = given
+    const windowed = windowMs !== undefined
+    return {
+      text: claimText(this.#schema, {
+        columns: 'handler, key, hash',
+        from: ', unnest($2::text[], $3::text[], $4::bytea[]) AS given(handler, key, hash)',
+        order: 'ORDER BY handler COLLATE "C", key COLLATE "C"',
+        told: 'handler, key,',
+        windowed,
+      }),
+      values: [this.#service, ...columnsOf(this.#asked), `${lockTimeoutMs}ms`, ...(windowed ? [windowMs] : [])],
+    }
   }
 
   /** What came of that statement, one for each claim. */

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { serialize } from 'node:v8'
 import type { PgStatement, Queryable, QueryResult } from '../database.ts'
+import { claimText } from './claim-text.ts'
 
 export interface Claim {
   readonly service: string
@@ -15,25 +16,14 @@ export interface Claim {
 export type ClaimResult =
   { readonly fresh: true } | { readonly fresh: false; readonly same: boolean; readonly reply: Buffer | null }
 
-/**
- * Writes the inbox row as first statement of the handler's transaction. A second copy waits here until the first commits
- * or rolls back. The lock time-out holds for this one statement: RETURNING puts the session's own back.
- */
+/** Writes the inbox row of one message. */
 export function claimStatement(schema: string, wanted: Claim): PgStatement {
   const { service, handler, key, hash, lockTimeoutMs, windowMs } = wanted
-  const values: unknown[] = [service, handler, key, hash, `${lockTimeoutMs}ms`]
-  const renew =
-    windowMs === undefined
-      ? 'NOTHING'
-      : `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
-         WHERE row.handled_at < now() - $${values.push(windowMs)}::float8 * interval '1 ms'`
-  const text = `WITH wait AS MATERIALIZED (
-       SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $5, true) AS now)
-     INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
-     SELECT $1, $2, $3, $4::bytea FROM wait WHERE now IS NOT NULL
-     ON CONFLICT (service, handler, scope, key) DO ${renew}
-     RETURNING (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
-  return { text, values }
+  const windowed = windowMs !== undefined
+  return {
+    text: claimText(schema, { columns: '$2, $3, $4::bytea', windowed }),
+    values: [service, handler, key, hash, `${lockTimeoutMs}ms`, ...(windowed ? [windowMs] : [])],
+  }
 }
 
 /** What came of the claim's statement; of one that was refused, what is remembered of the first. */

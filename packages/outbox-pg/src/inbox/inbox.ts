@@ -1,5 +1,6 @@
 import { inTransaction, type BatchResult, type Context, type Settlement } from '@waybill/core'
 import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
+import { isLockTimeout } from '../database-errors.ts'
 import { storedKey } from '../index-text.ts'
 import { databaseOf } from '../outbox/transactions.ts'
 import { claimStatement, contentHash, readClaim, type Claim, type ClaimResult } from './claim.ts'
@@ -245,8 +246,4 @@ function withTrx<Trx>(context: Context, trx: Trx): InboxContext<Trx> {
   // by assignment, which costs half of what a property descriptor does
   inner.trx = trx
   return inner
-}
-
-function isLockTimeout(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === '55P03'
 }

@@ -1,5 +1,6 @@
 import { inTransaction, TransactionError, type BatchResult, type Context, type Settlement } from '@waybill/core'
 import type { Database } from '../database.ts'
+import { isLockTimeout } from '../database-errors.ts'
 import { storedKey } from '../index-text.ts'
 import { contentHash } from './claim.ts'
 import { BatchClaims, type BatchClaimResult } from './claim-batch.ts'
@@ -110,8 +111,4 @@ function settlementsOf(settlements: readonly Settled[], results: readonly BatchC
     throw new TransactionError('some messages of the batch were acked and others not: each is handled alone')
   }
   return settlements
-}
-
-function isLockTimeout(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === '55P03'
 }

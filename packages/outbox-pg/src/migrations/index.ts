@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConnectionError } from '@waybill/core'
 import type { PgClient, PgPool } from '../database.ts'
+import { isLockTimeout } from '../database-errors.ts'
 import { rawSql, type RawExecutor } from '../kysely.ts'
 import { DEFAULT_SCHEMA, quoteSchema } from '../schema-name.ts'
 import { checkServer, checkServerSql } from './server-version.ts'
@@ -81,10 +82,6 @@ async function tryToMigrate(client: PgClient, schema: string, quoted: string): P
   }
   await client.query('COMMIT')
   return { from, to: Math.max(from, VERSIONS.length) }
-}
-
-function isLockTimeout(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === '55P03'
 }
 
 async function notFree(client: PgClient, schema: string, quoted: string, cause: unknown): Promise<ConnectionError> {

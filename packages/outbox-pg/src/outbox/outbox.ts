@@ -11,7 +11,7 @@ import {
   type WireMessage,
 } from '@waybill/core'
 import type { Database, PgClient, PgPool, PgStatement, Queryable } from '../database.ts'
-import { insertOneText, insertStatements, type NewRow } from '../insert.ts'
+import { inserter, type NewRow } from '../insert.ts'
 import { runStatement } from '../pg-database.ts'
 import { StatementNames } from '../statement-names.ts'
 import { keyLockStatement } from './key-lock.ts'
@@ -70,7 +70,7 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
   const database = databaseOf<Trx>(options.db)
   const wake = new Wake()
   const names = new StatementNames(resolved.prepare)
-  const oneText = insertOneText(schema)
+  const insertsOf = inserter({ schema, transport, dedupeMs })
   const notifier = options.wake && new Notifier(options.wake, channelOf(resolved.schema))
   const context = { source, ports: systemPorts }
 
@@ -86,7 +86,7 @@ export function createOutbox<Trx>(options: OutboxOptions<Database<Trx> | PgPool>
     return message instanceof Promise ? message.then(traced) : traced(message)
   }
   const statements = (rows: readonly NewRow[]): readonly PgStatement[] => {
-    const inserts = insertStatements(rows, { schema, oneText, transport, dedupeMs })
+    const inserts = insertsOf(rows)
     const lock = resolved.keyLock ? keyLockStatement(schema, rows) : undefined
     const all = lock ? [lock, ...inserts] : inserts
     return all.map((statement) => names.named(statement))

@@ -1,6 +1,6 @@
 import { PublishError, TimeoutError, type CallOptions, type WireMessage } from '@waybill/core'
 import { insertError, insertFault } from '../database-errors.ts'
-import { insertOneText, insertStatements } from '../insert.ts'
+import { inserter } from '../insert.ts'
 import { checkLimits } from '../outbox/limits.ts'
 import { writeHeaders } from '../row.ts'
 import type { ResolvedPostgresOptions } from './options.ts'
@@ -27,6 +27,7 @@ export class LogPublisher {
   readonly #options: ResolvedPostgresOptions
   readonly #registry: Registry
   readonly #onWritten: () => void
+  readonly #insertsOf: ReturnType<typeof inserter>
   #queue: Pending[] = []
   #inFlight: Pending[] = []
   #count = 0
@@ -35,6 +36,7 @@ export class LogPublisher {
 
   constructor(options: ResolvedPostgresOptions, registry: Registry, onWritten: () => void) {
     this.#options = options
+    this.#insertsOf = inserter({ schema: options.quoted, transport: TRANSPORT, dedupeMs: 0 })
     this.#registry = registry
     this.#onWritten = onWritten
   }
@@ -187,18 +189,13 @@ export class LogPublisher {
   }
 
   async #insert(entries: readonly Pending[]): Promise<void> {
-    const { quoted: schema, pool, publishTimeoutMs } = this.#options
+    const { pool, publishTimeoutMs } = this.#options
     // whoever publishes here has chosen the carrier; the definition's own word would put the row where no reader looks
     const rows = entries.map(({ message }) => ({
       message: { ...message, destination: { ...message.destination, transport: TRANSPORT } },
     }))
     // messages with a delivery time lie in a table of their own; each statement is a transaction
-    for (const statement of insertStatements(rows, {
-      schema,
-      oneText: insertOneText(schema),
-      transport: TRANSPORT,
-      dedupeMs: 0,
-    })) {
+    for (const statement of this.#insertsOf(rows)) {
       await pool.query({ ...statement, query_timeout: publishTimeoutMs })
     }
     for (const entry of entries) this.#settle(entry)
