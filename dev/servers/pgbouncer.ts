@@ -1,6 +1,6 @@
 import { chownSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
+import { answersSql } from './answers-sql.ts'
 import { freePort } from './free-port.ts'
 import { newLogFile } from './log-file.ts'
 import { ManagedServer } from './managed-server.ts'
@@ -42,16 +42,7 @@ export async function startPgBouncer({
     serverPort,
     stopSignal: 'SIGQUIT',
     launch: () => new ServerProcess({ command, args: [...args, configFile], logFile, ...user }),
-    async connect() {
-      const client = new pg.Client({ connectionString: urlAt(serverPort), connectionTimeoutMillis: 5_000 })
-      client.on('error', () => {})
-      try {
-        await client.connect()
-        await client.query('select 1')
-      } finally {
-        await client.end().catch(() => {})
-      }
-    },
+    connect: () => answersSql(urlAt(serverPort)),
   })
 }
 

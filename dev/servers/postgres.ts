@@ -1,6 +1,6 @@
 import { chownSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import pg from 'pg'
+import { answersSql } from './answers-sql.ts'
 import { freePort } from './free-port.ts'
 import { newLogFile } from './log-file.ts'
 import { ManagedServer } from './managed-server.ts'
@@ -37,9 +37,10 @@ export async function startPostgres({ direct = false, durable = false }: Postgre
   const serverPort = await freePort()
   const clientPort = direct ? serverPort : await freePort()
   await initialise(files, data, logFile)
+  const urlAt = (port: number) => `postgres://postgres@127.0.0.1:${port}/postgres`
   return ManagedServer.start({
     name: 'PostgreSQL',
-    url: `postgres://postgres@127.0.0.1:${clientPort}/postgres`,
+    url: urlAt(clientPort),
     folder,
     logFile,
     clientPort,
@@ -52,22 +53,7 @@ export async function startPostgres({ direct = false, durable = false }: Postgre
         logFile,
         ...files.user,
       }),
-    async connect() {
-      const client = new pg.Client({
-        host: '127.0.0.1',
-        port: serverPort,
-        user: 'postgres',
-        database: 'postgres',
-        connectionTimeoutMillis: 5_000,
-      })
-      client.on('error', () => {})
-      try {
-        await client.connect()
-        await client.query('select 1')
-      } finally {
-        await client.end().catch(() => {})
-      }
-    },
+    connect: () => answersSql(urlAt(serverPort)),
   })
 }
 

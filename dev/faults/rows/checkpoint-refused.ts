@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { rolesSql } from '@waybill/outbox-pg'
+import { seededRandom } from '../seeded-random.ts'
 import { consume, relay } from './parts.ts'
-import { ensure, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { ensure, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld, type World } from './world.ts'
 import { writeOn } from './writers.ts'
 

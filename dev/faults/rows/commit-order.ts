@@ -1,7 +1,8 @@
 import { createOutbox } from '@waybill/outbox-pg'
 import pg from 'pg'
+import { seededRandom } from '../seeded-random.ts'
 import { consume, placedIn, relay } from './parts.ts'
-import { seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { verdictOf, type Scenario } from './scenario.ts'
 import { openWorld, type World } from './world.ts'
 
 const OPEN_AT_ONCE = 40

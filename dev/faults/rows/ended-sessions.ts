@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { seededRandom } from '../seeded-random.ts'
 import { ChildPart } from './child-part.ts'
 import { nextEffect } from './next-effect.ts'
-import { ensure, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { ensure, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld, type World } from './world.ts'
 import { writeOn } from './writers.ts'
 

@@ -3,9 +3,10 @@ import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { moveReader } from '../../../packages/outbox-pg/src/log/move-reader.ts'
 import { startPostgres, type Server } from '../../servers/index.ts'
+import { seededRandom } from '../seeded-random.ts'
 import { consume, produce, relay } from './parts.ts'
-import { ensure, produceUntil, seededRandom, verdictOf, type Scenario } from './scenario.ts'
-import { openWorld, type World } from './world.ts'
+import { committed, ensure, produceUntil, verdictOf, type Scenario } from './scenario.ts'
+import { openWorld } from './world.ts'
 
 const BEHIND = 100
 
@@ -32,11 +33,11 @@ export const failover: Scenario = {
     // in the middle of everything: some of it is committed, sent, handled and settled, some not yet
     let over = false
     const writing = produceUntil(world, () => over)
-    while ((await operations(world)) < 20 + random() * 60) await world.pool.query('select pg_sleep(0.01)')
+    while ((await committed(world)) < 20 + random() * 60) await world.pool.query('select pg_sleep(0.01)')
     still(server, data, behind)
     over = true
     await writing
-    const known = await operations(world)
+    const known = await committed(world)
     await produce({ ...place, operations: known + BEHIND }, () => {})
     const before = await verdictOf(world)
 
@@ -52,7 +53,7 @@ export const failover: Scenario = {
       await moveReader(world.pool, `"${place.log}"`, 'relay/carrier', 'earliest')
       running = relay(place, () => {})
     }
-    const left = await operations(world)
+    const left = await committed(world)
     ensure(left <= before.committed - BEHIND, `${left} of ${before.committed} operations were left`)
     await produce({ ...place, operations: left + BEHIND }, () => {})
     return {
@@ -61,10 +62,6 @@ export const failover: Scenario = {
       note: `${before.committed} operations committed before, ${left} after`,
     }
   },
-}
-
-async function operations({ pool, place: { log } }: World): Promise<number> {
-  return (await pool.query(`select count(*)::int as count from "${log}".orders`)).rows[0].count as number
 }
 
 /** Its data as they are at this moment: what starts on the copy recovers, as after a cut of its power. */

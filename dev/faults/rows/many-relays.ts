@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { seededRandom } from '../seeded-random.ts'
 import { ChildPart } from './child-part.ts'
 import { consume } from './parts.ts'
-import { produceUntil, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { produceUntil, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld } from './world.ts'
 
 const BLOWS = 12

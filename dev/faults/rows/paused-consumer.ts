@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { seededRandom } from '../seeded-random.ts'
 import { ChildPart } from './child-part.ts'
 import { consume, produce, relay } from './parts.ts'
-import { ensure, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { ensure, verdictOf, type Scenario } from './scenario.ts'
 import { clean, judge } from './verdict.ts'
 import { openWorld, type World, type WorldAt } from './world.ts'
 

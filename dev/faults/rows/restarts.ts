@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { startPostgres, type Server } from '../../servers/index.ts'
+import { seededRandom } from '../seeded-random.ts'
 import { nextEffect } from './next-effect.ts'
 import { consume, relay } from './parts.ts'
-import { ensure, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { ensure, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld } from './world.ts'
 import { writeOn } from './writers.ts'
 

@@ -40,10 +40,12 @@ const WITHIN_MS = 60_000
 
 /** Writes some more, until `enough`. */
 export async function produceUntil({ place, pool }: World, enough: () => boolean, step = 20): Promise<void> {
-  while (!enough()) {
-    const { rows } = await pool.query(`select count(*)::int as count from "${place.log}".orders`)
-    await produce({ ...place, operations: rows[0].count + step }, () => {})
-  }
+  while (!enough()) await produce({ ...place, operations: (await committed({ place, pool })) + step }, () => {})
+}
+
+/** How many operations there are. */
+export async function committed({ place: { log }, pool }: Pick<World, 'place' | 'pool'>): Promise<number> {
+  return (await pool.query(`select count(*)::int as count from "${log}".orders`)).rows[0].count as number
 }
 
 /** Waits until every operation has its effect, and a little for what must not come; what is missing shows in the verdict. */
@@ -57,15 +59,4 @@ export async function verdictOf({ place, pool }: World, withinMs = WITHIN_MS): P
 /** An assertion about what a verdict does not count. */
 export function ensure(holds: boolean, text: string): asserts holds {
   if (!holds) throw new Error(text)
-}
-
-/** @see https://en.wikipedia.org/wiki/Xorshift */
-export function seededRandom(seed: number): () => number {
-  let state = (seed * 2_654_435_761) >>> 0 || 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
 }

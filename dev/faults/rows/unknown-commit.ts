@@ -1,6 +1,7 @@
+import { seededRandom } from '../seeded-random.ts'
 import { consume, relay } from './parts.ts'
 import { PostgresLine } from './postgres-line.ts'
-import { ensure, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { ensure, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld } from './world.ts'
 import { writeOn } from './writers.ts'
 

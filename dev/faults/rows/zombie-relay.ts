@@ -1,8 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { seededRandom } from '../seeded-random.ts'
 import { ChildPart } from './child-part.ts'
 import { consume } from './parts.ts'
 import { holdsAny, lastWriter, watchWrites, whatWasWritten } from './reader-writes.ts'
-import { ensure, produceUntil, seededRandom, verdictOf, type Scenario } from './scenario.ts'
+import { ensure, produceUntil, verdictOf, type Scenario } from './scenario.ts'
 import { openWorld } from './world.ts'
 
 const FREEZES = 6

@@ -5,7 +5,7 @@ import { ALL_BUCKETS, type Buckets } from './buckets.ts'
 import type { LogPosition } from './gaps.ts'
 import { dropReader, moveReader } from './move-reader.ts'
 import { ReaderRow } from './reader-row.ts'
-import { seededRandom } from './seeded-random.ts'
+import { seededRandom } from '../../../../dev/faults/seeded-random.ts'
 
 const IDS = 80
 const PAIRS = 40
