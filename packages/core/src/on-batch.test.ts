@@ -69,6 +69,29 @@ describe('a batch', () => {
     expect(time.armed).toBe(0)
   })
 
+  it('runs beside others in each place of the service', async () => {
+    const { time, bus } = timedBus()
+    const sizes: number[] = []
+    let release = () => {}
+    const hold = new Promise<void>((resolve) => (release = resolve))
+    await bus.subscribe(
+      's',
+      [
+        onBatch(Plain, (datas) => {
+          sizes.push(datas.length)
+          return hold
+        }),
+      ],
+      { concurrency: 4 },
+    )
+    const sent = Array.from({ length: 300 }, (_, n) => bus.send(Plain, { n }))
+    await time.settle()
+    expect(sizes).toEqual([50, 50, 50, 50])
+    release()
+    await Promise.all(sent)
+    await bus.stop()
+  })
+
   it('that fails is handled message by message, so that one poison alone pays for itself', async () => {
     const { time, bus } = timedBus()
     const handled: number[] = []

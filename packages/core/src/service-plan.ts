@@ -17,6 +17,9 @@ export const SERVICE_DEFAULTS = Object.freeze({
   maxOpenBytes: 64 * 1024 * 1024,
 })
 
+/** Messages that are held so that several batches can run at once. */
+const MOST_IN_BATCHES = 1_000
+
 /** One subscription to be: the routes of a service that live on one carrier and are acked alike. */
 export interface ServicePlan {
   readonly carrier: Carrier
@@ -124,8 +127,13 @@ export function checkCapabilities(
 /** The window that handlers are fed from; what is to be seen waiting must fit in it (R10). */
 function windowFor(concurrency: number, maxWaiting: number, routes: readonly Route[]): number {
   const waiting = maxWaiting === Infinity ? 0 : concurrency + maxWaiting + 1
-  const batches = routes.map((route) => (route.kind === 'batch' ? 2 * route.size : 0))
+  const batches = routes.map((route) => (route.kind === 'batch' ? windowForBatches(concurrency, route.size) : 0))
   return Math.max(64, 4 * concurrency, waiting, ...batches)
+}
+
+/** One batch for each place and one that gathers, unless that is much; never less than one of each. */
+function windowForBatches(concurrency: number, size: number): number {
+  return Math.max(2 * size, Math.min((concurrency + 1) * size, MOST_IN_BATCHES))
 }
 
 function checkWaiting(maxWaiting: number): void {
