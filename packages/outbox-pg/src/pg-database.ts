@@ -44,10 +44,6 @@ export function runStatement(queryable: Queryable, statement: PgStatement): Prom
 async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R>): Promise<R> {
   const client = await pool.connect()
   let broken: Error | undefined
-  // a client that is checked out reports a lost connection by an event as well, twice
-  const onError = (error: Error) => (broken = error)
-  const events = client as unknown as { on?: typeof pool.on; removeListener?: typeof pool.removeListener }
-  events.on?.('error', onError)
   try {
     await begin(client, plan.first)
     const result = await plan.work(client)
@@ -57,7 +53,7 @@ async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R
     await client.query('ROLLBACK').catch((cause: Error) => (broken ??= cause))
     throw error
   } finally {
-    events.removeListener?.('error', onError)
+    // a client whose connection was lost is known to the pool as such
     client.release(broken)
   }
 }

@@ -1,5 +1,7 @@
+import type { EventEmitter } from 'node:events'
 import { defineEvent } from '@waybill/core'
 import { CamelCasePlugin, Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import pg from 'pg'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Database, PgClient } from '../database.ts'
@@ -140,4 +142,20 @@ test('a dedupe key lets one message through; deliverAt waits in a table of its o
   await outbox.transaction(async (_trx, messages) => messages.publish(Plain, { rentalId: '5' }, { dedupeKey: 'a' }))
   expect(await rowsOf(database)).toEqual(['{"rentalId":"1"}', '{"rentalId":"3"}'])
   expect((await pool.query(`select from "${schema}".outbox_scheduled`)).rowCount).toBe(1)
+})
+
+test('a session that ends within its transaction fails it, and is used no more', async () => {
+  await using database = await testDatabase()
+  const { pool: other, connectionString, schema } = database
+  const pool = new pg.Pool({ connectionString, max: 1 })
+  const outbox = createOutbox({ db: pool, source: '/orders', transport: 'one', schema })
+  const ended = outbox.transaction(async (trx) => {
+    const gone = new Promise((resolve) => (trx as unknown as EventEmitter).once('end', resolve))
+    const { rows } = await trx.query('select pg_backend_pid() as pid')
+    await other.query('select pg_terminate_backend($1)', [rows[0].pid])
+    await gone
+  })
+  await expect(ended).rejects.toThrow(/not queryable|terminat/)
+  expect(await outbox.transaction(async (trx) => (await trx.query('select 1 as one')).rows)).toEqual([{ one: 1 }])
+  await pool.end()
 })
