@@ -43,16 +43,21 @@ export class BatchClaims {
 
   statement(given: { readonly lockTimeoutMs: number; readonly windowMs?: number | undefined }): PgStatement {
     const { lockTimeoutMs, windowMs } = given
-    const windowed = windowMs !== undefined
     return {
       text: claimText(this.#schema, {
         columns: 'handler, key, hash',
         from: ', unnest($2::text[], $3::text[], $4::bytea[]) AS given(handler, key, hash)',
         order: 'ORDER BY handler COLLATE "C", key COLLATE "C"',
         told: 'handler, key,',
-        windowed,
+        lockTimeout: 5,
+        window: windowMs === undefined ? undefined : 6,
       }),
-      values: [this.#service, ...columnsOf(this.#asked), `${lockTimeoutMs}ms`, ...(windowed ? [windowMs] : [])],
+      values: [
+        this.#service,
+        ...columnsOf(this.#asked),
+        `${lockTimeoutMs}ms`,
+        ...(windowMs === undefined ? [] : [windowMs]),
+      ],
     }
   }
 

@@ -1,32 +1,53 @@
+/** What the statements that write inbox rows have in common. */
+interface Rows {
+  /** SQL of handler, key and hash. */
+  readonly columns: string
+  /** Number of the parameter that has the window, where there is one. */
+  readonly window: number | undefined
+}
+
 /**
- * The statement that writes inbox rows, as first of a transaction: `$1` is the service, `$5` the lock time-out, `$6` the
- * window where there is one. A second copy waits here until the first commits or rolls back. The lock time-out holds for
- * this one statement: RETURNING puts the session's own back.
+ * The statement that writes the inbox row of one message, unless it is there or another transaction is at it: it never
+ * waits for one that claims in the same way. `$1` is the service, `$2` the handler, `$3` the key.
+ * @param schema quoted
+ */
+export function quickClaimText(schema: string, { columns, window }: Rows): string {
+  return `INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
+    SELECT $1, ${columns}
+    WHERE pg_try_advisory_xact_lock(hashtextextended($3, hashtextextended($2, hashtextextended($1, 0))))
+    ON CONFLICT (service, handler, scope, key) DO ${renewal(window)}
+    RETURNING 1`
+}
+
+/**
+ * The statement that writes inbox rows and waits for who is at them: `$1` is the service. A second copy waits here until
+ * the first commits or rolls back. The lock time-out holds for this one statement: RETURNING puts the session's own back.
  * @param schema quoted
  */
 export function claimText(
   schema: string,
-  given: {
-    /** SQL of handler, key and hash. */
-    readonly columns: string
+  given: Rows & {
+    /** Number of the parameter that has the lock time-out. */
+    readonly lockTimeout: number
     /** Where they come from beside `wait`: SQL that begins with a comma. */
     readonly from?: string
     /** SQL behind the condition. */
     readonly order?: string
     /** What is told of each fresh row: SQL that ends with a comma. */
     readonly told?: string
-    readonly windowed: boolean
   },
 ): string {
-  const { columns, from = '', order = '', told = '', windowed } = given
-  const renew = windowed
-    ? `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
-       WHERE row.handled_at < now() - $6::float8 * interval '1 ms'`
-    : 'NOTHING'
+  const { columns, window, lockTimeout, from = '', order = '', told = '' } = given
   return `WITH wait AS MATERIALIZED (
-      SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $5, true) AS now)
+      SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $${lockTimeout}, true) AS now)
     INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
     SELECT $1, ${columns} FROM wait${from} WHERE now IS NOT NULL ${order}
-    ON CONFLICT (service, handler, scope, key) DO ${renew}
+    ON CONFLICT (service, handler, scope, key) DO ${renewal(window)}
     RETURNING ${told} (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
+}
+
+function renewal(window: number | undefined): string {
+  if (window === undefined) return 'NOTHING'
+  return `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
+       WHERE row.handled_at < now() - $${window}::float8 * interval '1 ms'`
 }

@@ -3,7 +3,9 @@ import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
 import { isLockTimeout } from '../database-errors.ts'
 import { storedKey } from '../index-text.ts'
 import { databaseOf } from '../outbox/transactions.ts'
-import { claimStatement, contentHash, readClaim, type Claim, type ClaimResult } from './claim.ts'
+import { Claims, type Claim, type ClaimResult } from './claim.ts'
+import { contentHash } from './content-hash.ts'
+import { ContextInTransaction, type InboxContext } from './inbox-context.ts'
 import {
   INBOX_DEFAULTS,
   resolveInboxOptions,
@@ -17,8 +19,7 @@ import { sweepInbox } from './sweep.ts'
 import { StatementNames } from '../statement-names.ts'
 import { unready } from './unready.ts'
 
-/** What a handler under `inbox.once` gets: the context, and the transaction that its effect belongs in. */
-export type InboxContext<Trx> = Context & { readonly trx: Trx }
+export type { InboxContext } from './inbox-context.ts'
 
 /** Of a batch, never empty: one for each message, all with the batch's one transaction. */
 export type InboxContexts<Trx> = readonly [InboxContext<Trx>, ...InboxContext<Trx>[]]
@@ -70,6 +71,12 @@ export interface Inbox<Trx = PgClient> extends AsyncDisposable {
   readonly counts: InboxCounts
 }
 
+/** A handler's options, and the statements that follow from them. */
+interface Guard<Data> {
+  readonly options: ReturnType<typeof resolveOnceOptions<Data>>
+  readonly claims: Claims
+}
+
 /** Takes a transaction back without an error: what the handler settled stands. */
 class RolledBack extends Error {
   readonly settlement: Outcome
@@ -110,39 +117,46 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     logger.warn({ service, type, id }, 'a message came again under the same key with other content')
   }
 
+  const guardOf = <Data>(given: OnceOptions<Data>): Guard<Data> => {
+    const options = resolveOnceOptions(given, retentionMs)
+    return { options, claims: new Claims(schema, names, options) }
+  }
+
   /** Runs `work` unless the message was handled before; then `again` with what was stored. */
   const guarded = async <Data, Result>(
     what: string,
     data: Data,
     context: Context,
-    given: ReturnType<typeof resolveOnceOptions<Data>>,
-    work: (context: InboxContext<Trx>, queryable: Queryable, row: readonly string[]) => Promise<Result>,
+    { options: { name, key }, claims }: Guard<Data>,
+    work: (context: InboxContext<Trx>, queryable: Queryable, claim: Claim) => Promise<Result>,
     again: (reply: Buffer | null) => Result,
   ): Promise<Result> => {
-    const { message, service } = context
-    const handler = given.name ?? message.type
-    const key = storedKey(given.key?.(data, context) ?? message.dedupeKey ?? message.id)
+    const { message } = context
+    const claim: Claim = {
+      service: context.service,
+      handler: name ?? message.type,
+      key: storedKey(key?.(data, context) ?? message.dedupeKey ?? message.id),
+      hash: contentHash(data),
+    }
     let queryable: Queryable | undefined
-    let before = { fresh: true } as ClaimResult
-    const { lockTimeoutMs, windowMs } = given
-    const wanted: Claim = { service, handler, key, hash: contentHash(data), lockTimeoutMs, windowMs }
+    let before: ClaimResult | undefined
     const result = await inTransaction(what, () =>
       database.transaction<Result>({
         first: {
-          statement: names.named(claimStatement(schema, wanted)),
+          statement: claims.statement(claim),
           read: async (claimed, first) => {
             queryable = first
-            before = await readClaim(claimed, first, schema, wanted)
+            before = await claims.read(claimed, first, claim).catch(explain)
           },
           explain,
         },
         work: (trx) =>
-          before.fresh
-            ? work(withTrx(context, trx), queryable!, [service, handler, key])
-            : Promise.resolve(again(before.reply)),
+          before!.fresh
+            ? work(new ContextInTransaction(context, trx), queryable!, claim)
+            : Promise.resolve(again(before!.reply)),
       }),
     )
-    count(context, before)
+    count(context, before!)
     return result
   }
 
@@ -150,14 +164,14 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     handler: (data: Data, context: InboxContext<Trx>) => Outcome | Promise<Outcome>,
     onceOptions: OnceOptions<Data> = {},
   ) => {
-    const given = resolveOnceOptions(onceOptions, retentionMs)
+    const guard = guardOf(onceOptions)
     return async (data: Data, context: Context): Promise<Outcome> => {
       try {
         return await guarded<Data, Outcome>(
           'inbox.once',
           data,
           context,
-          given,
+          guard,
           async (inner) => {
             const settlement = await handler(data, inner)
             if (rollsBack(settlement)) throw new RolledBack(settlement)
@@ -183,7 +197,6 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
         database,
         names,
         schema,
-        withTrx,
         handled: (contexts, results) => contexts.forEach((context, place) => count(context, results[place]!)),
       },
       (datas, contexts) => handler(datas, contexts as unknown as InboxContexts<Trx>),
@@ -194,18 +207,18 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     responder: (data: Data, context: InboxContext<Trx>) => Reply | Promise<Reply>,
     onceOptions: OnceOptions<Data> = {},
   ) => {
-    const given = resolveOnceOptions(onceOptions, retentionMs)
+    const guard = guardOf(onceOptions)
     return (data: Data, context: Context): Promise<Reply> =>
       guarded<Data, Reply>(
         'inbox.replyOnce',
         data,
         context,
-        given,
-        async (inner, queryable, row) => {
+        guard,
+        async (inner, queryable, claim) => {
           const reply = await responder(data, inner)
           const keep = {
             text: `UPDATE ${schema}.inbox SET reply = $4::bytea WHERE service = $1 AND handler = $2 AND scope = '' AND key = $3`,
-            values: [...row, Buffer.from(JSON.stringify(reply ?? null))],
+            values: [claim.service, claim.handler, claim.key, Buffer.from(JSON.stringify(reply ?? null))],
           }
           await names.run(queryable, keep).catch(explain)
           return reply
@@ -238,12 +251,4 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     },
     [Symbol.asyncDispose]: stop,
   }
-}
-
-/** Inherits, since a context's fields are getters. */
-function withTrx<Trx>(context: Context, trx: Trx): InboxContext<Trx> {
-  const inner = Object.create(context) as Context & { trx: Trx }
-  // by assignment, which costs half of what a property descriptor does
-  inner.trx = trx
-  return inner
 }

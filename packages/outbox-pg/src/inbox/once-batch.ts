@@ -2,8 +2,9 @@ import { inTransaction, TransactionError, type BatchResult, type Context, type S
 import type { Database } from '../database.ts'
 import { isLockTimeout } from '../database-errors.ts'
 import { storedKey } from '../index-text.ts'
-import { contentHash } from './claim.ts'
 import { BatchClaims, type BatchClaimResult } from './claim-batch.ts'
+import { contentHash } from './content-hash.ts'
+import { ContextInTransaction, type InboxContext } from './inbox-context.ts'
 import type { resolveOnceOptions } from './options.ts'
 import type { StatementNames } from '../statement-names.ts'
 import { rollsBack } from './rolls-back.ts'
@@ -15,7 +16,6 @@ export interface OnceBatchSetting<Trx> {
   readonly names: StatementNames
   /** Quoted. */
   readonly schema: string
-  withTrx(context: Context, trx: Trx): Context & { readonly trx: Trx }
   /** `results` stand beside `contexts`. */
   handled(contexts: readonly Context[], results: readonly BatchClaimResult[]): void
 }
@@ -34,10 +34,7 @@ class BatchRolledBack extends Error {
 /** Handles the fresh ones of a batch in one transaction, beside the rows that remember them. */
 export function onceBatchOf<Data, Trx>(
   setting: OnceBatchSetting<Trx>,
-  handler: (
-    datas: readonly Data[],
-    contexts: readonly (Context & { readonly trx: Trx })[],
-  ) => BatchResult | Promise<BatchResult>,
+  handler: (datas: readonly Data[], contexts: readonly InboxContext<Trx>[]) => BatchResult | Promise<BatchResult>,
   given: ReturnType<typeof resolveOnceOptions<Data>>,
 ): (datas: readonly Data[], contexts: readonly Context[]) => Promise<BatchResult> {
   const { database, names, schema } = setting
@@ -47,7 +44,7 @@ export function onceBatchOf<Data, Trx>(
     eachOf(
       await handler(
         datas,
-        contexts.map((context) => setting.withTrx(context, trx)),
+        contexts.map((context) => new ContextInTransaction(context, trx)),
       ),
       datas.length,
     )
