@@ -2,8 +2,8 @@ import type { EventEmitter } from 'node:events'
 import type { PgClient, PgStatement, QueryResult } from './database.ts'
 
 /** What pg's own queries and cursors write to, as far as it is used here. */
-interface Connection extends EventEmitter {
-  readonly stream: { cork(): void; uncork(): void }
+export interface Connection extends EventEmitter {
+  readonly stream: { cork(): void; uncork(): void; destroy(): void }
   /** Texts by name: what this connection has prepared. */
   readonly parsedStatements: Record<string, string | undefined>
   parse(statement: { readonly name: string; readonly text: string }): void
@@ -16,9 +16,14 @@ const METHODS = ['parse', 'bind', 'execute', 'sync'] as const
 
 /** Whether several statements can be sent to this client in one packet. One that pipelines does so by itself. */
 export function takesPackets(client: PgClient): boolean {
-  const { connection, pipeline } = client as { connection?: Connection; pipeline?: boolean }
+  const { connection, pipeline, readyForQuery } = client as {
+    connection?: Connection
+    pipeline?: boolean
+    readyForQuery?: boolean
+  }
   return (
     pipeline !== true &&
+    typeof readyForQuery === 'boolean' &&
     connection?.parsedStatements !== undefined &&
     typeof connection.stream?.cork === 'function' &&
     METHODS.every((name) => typeof connection[name] === 'function')

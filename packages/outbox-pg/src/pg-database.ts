@@ -1,4 +1,6 @@
 import { TransactionError } from '@waybill/core'
+import { beginWithNext, isBeginning } from './begin-with-next.ts'
+import { guardClients } from './guard-clients.ts'
 import { runInOnePacket, takesPackets } from './one-packet.ts'
 import type { Database, PgClient, PgPool, PgStatement, Queryable, QueryResult, TransactionPlan } from './database.ts'
 
@@ -15,10 +17,16 @@ export function isPool(value: unknown): value is PgPool {
 
 /** A pg pool as database: BEGIN and COMMIT are ours. */
 export function fromPool(pool: PgPool): Database<PgClient> {
-  return {
-    transaction: (plan) => runTransaction(pool, plan),
-    inTransaction: (trx) => (isClient(trx) ? checkedClient(trx) : undefined),
-  }
+  guardClients(pool)
+  return { transaction: (plan) => runTransaction(pool, plan), inTransaction: clientInTransaction }
+}
+
+/**
+ * A pg client that is in a transaction; `undefined` for what is no client.
+ * @throws {TransactionError} it is in none, or in one that has failed
+ */
+export function clientInTransaction(trx: unknown): Queryable | undefined {
+  return isClient(trx) && !isPool(trx) ? checkedClient(trx) : undefined
 }
 
 function isClient(value: unknown): value is PgClient {
@@ -28,6 +36,7 @@ function isClient(value: unknown): value is PgClient {
 
 /** The same client, once it says that it is in a transaction that can still commit. */
 function checkedClient(client: PgClient): Queryable {
+  if (isBeginning(client)) return client
   const status = client.getTransactionStatus!()
   if (status === 'E') throw new TransactionError('the transaction has failed: roll back, then try it again')
   if (status !== 'T') throw new TransactionError('the client is in no transaction: run BEGIN first')
@@ -58,9 +67,9 @@ async function runTransaction<R>(pool: PgPool, plan: TransactionPlan<PgClient, R
   }
 }
 
-/** BEGIN, and the first statement of the plan in the same packet where the client takes one. */
+/** BEGIN, in the packet of the first statement where the client takes packets: of the plan's, or else of the work's. */
 async function begin(client: PgClient, first: TransactionPlan<PgClient, unknown>['first']): Promise<void> {
-  if (first === undefined) return void (await client.query('BEGIN'))
+  if (first === undefined) return takesPackets(client) ? beginWithNext(client) : void (await client.query('BEGIN'))
   const [, result] = await runAll(client, [BEGIN(first.statement.name !== undefined), first.statement]).catch(
     first.explain,
   )

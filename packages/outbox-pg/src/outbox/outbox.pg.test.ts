@@ -144,6 +144,20 @@ test('a dedupe key lets one message through; deliverAt waits in a table of its o
   expect((await pool.query(`select from "${schema}".outbox_scheduled`)).rowCount).toBe(1)
 })
 
+test('a message may be the first that is done in a transaction', async () => {
+  await using database = await testDatabase()
+  const { pool, schema } = database
+  const outbox = createOutbox({ db: pool, source: '/orders', transport: 'one', schema })
+  await outbox.transaction(async (trx) => outbox.in(trx).publish(Booked, { rentalId: 'r-1' }))
+  const failing = outbox.transaction(async (trx) => {
+    await outbox.in(trx).publish(Booked, { rentalId: 'r-2' })
+    throw new Error('no')
+  })
+  await expect(failing).rejects.toThrow('no')
+  const { rows } = await pool.query(`select ordering_key as key from "${schema}".outbox`)
+  expect(rows).toEqual([{ key: 'r-1' }])
+})
+
 test('a session that ends within its transaction fails it, and is used no more', async () => {
   await using database = await testDatabase()
   const { pool: other, connectionString, schema } = database

@@ -1,16 +1,12 @@
 import { ConfigError, TransactionError } from '@waybill/core'
 import type { Database, PgPool, Queryable } from '../database.ts'
 import { lostStatement } from '../database-errors.ts'
-import { guardClients } from '../guard-clients.ts'
 import { kyselyTransaction } from '../kysely.ts'
-import { fromPool, isPool } from '../pg-database.ts'
+import { clientInTransaction, fromPool, isPool } from '../pg-database.ts'
 
 /** @throws {ConfigError} for what is neither a pool nor a `Database` */
 export function databaseOf<Trx>(db: Database<Trx> | PgPool): Database<Trx> {
-  if (isPool(db)) {
-    guardClients(db)
-    return fromPool(db) as unknown as Database<Trx>
-  }
+  if (isPool(db)) return fromPool(db) as unknown as Database<Trx>
   if (typeof (db as Partial<Database<Trx>>)?.inTransaction === 'function') return db
   throw new ConfigError('db is no database: give a pg.Pool, or fromKysely(db)')
 }
@@ -27,12 +23,6 @@ export async function queryableOf(trx: unknown, database: Database<unknown>, sch
   // fails outside a transaction, needs no right but INSERT, and holds up no insert
   await queryable.query(`LOCK TABLE ONLY ${schema}.outbox IN ROW EXCLUSIVE MODE`).catch(explain)
   return queryable
-}
-
-function clientInTransaction(trx: unknown): Queryable | undefined {
-  const client = trx as { getTransactionStatus?: unknown } | null
-  if (typeof client?.getTransactionStatus !== 'function' || isPool(trx)) return undefined
-  return fromPool(undefined as unknown as PgPool).inTransaction(trx)
 }
 
 /** Errors of the database that say something about the use of the outbox, said in its words; others as they are. */
