@@ -33,8 +33,11 @@ export class StatementNames {
     return runStatement(queryable, this.named(statement))
   }
 
-  /** Runs a statement that changes nothing; where a pooler has lost its name, again without one, as all from then on. */
-  async read(pool: PgPool, statement: PgStatement): Promise<QueryResult> {
+  /**
+   * Runs a statement outside of any transaction. Where a pooler has lost its name it was not run: it is given again without
+   * one, as all from then on.
+   */
+  async runAlone(pool: PgPool, statement: PgStatement): Promise<QueryResult> {
     try {
       return await pool.query(this.named(statement))
     } catch (error) {

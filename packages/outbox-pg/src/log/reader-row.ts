@@ -1,7 +1,8 @@
 import { ConfigError } from '@waybill/core'
-import { textRows, type PgPool } from '../database.ts'
+import { STATEMENT_TIMEOUT_MS, textRows, type PgPool, type PgStatement } from '../database.ts'
 import { COLUMN_NAMES } from '../row.ts'
 import { checkSchemaVersion, schemaFits } from '../schema-version.ts'
+import { StatementNames } from '../statement-names.ts'
 import { openRanges, readRanges, resume, type LogPosition } from './gaps.ts'
 import { readStarts, type Hold, type LeaseGrant } from './lease.ts'
 import { ReaderRanges } from './ranges.ts'
@@ -54,6 +55,7 @@ export class ReaderRow {
   readonly #sources: string | null
   readonly #leaseMs: number
   readonly #settings: string | null
+  readonly #names: StatementNames
 
   constructor(
     pool: PgPool,
@@ -68,6 +70,8 @@ export class ReaderRow {
       readonly leaseMs: number
       /** What all who run this reader must agree on, as text. */
       readonly settings?: string | undefined
+      /** For what is written all the time. @default nothing is prepared */
+      readonly names?: StatementNames | undefined
     },
   ) {
     this.#pool = pool
@@ -79,6 +83,7 @@ export class ReaderRow {
     this.#sources = options.sources ?? null
     this.#leaseMs = options.leaseMs
     this.#settings = options.settings ?? null
+    this.#names = options.names ?? new StatementNames(false)
   }
 
   /**
@@ -270,7 +275,9 @@ export class ReaderRow {
         DELETE FROM ${schema}.outbox_retry r USING fence WHERE r.reader = fence.name AND r.id = ANY ($${values.length}::int8[]))`)
     }
     const free = this.ranges?.freePosition(buckets) ?? 'NULL'
-    const [held] = await textRows(this.#pool, `WITH ${parts.join(', ')} SELECT wanted, ${free} FROM fence`, values)
+    const text = `WITH ${parts.join(', ')} SELECT wanted, ${free} FROM fence`
+    const run = (statement: PgStatement) => this.#names.runAlone(this.#pool, statement)
+    const [held] = await textRows(this.#pool, text, values, STATEMENT_TIMEOUT_MS, run)
     return held && { wanted: held[0] === 't', free: held[1] == null ? undefined : Number(held[1]) }
   }
 

@@ -82,7 +82,7 @@ export class LogReader {
 
   constructor(options: ReaderOptions) {
     this.#options = options
-    this.#row = new ReaderRow(options.pool, options.schema, options)
+    this.#row = new ReaderRow(options.pool, options.schema, { ...options, names: this.#names })
     this.#starts = new Starts(options.kind === 'service' || options.kind === 'queue')
   }
 
@@ -236,7 +236,16 @@ export class LogReader {
       const paused = nowMs < tenure.pausedUntilMs || tenure.rewinding
       if (!paused && nowMs >= retryAtMs && consumer.room()) {
         tenure.retryStale = false
-        const due = await dueRows(pool, schema, this.name, tenure.hold.buckets, keyOrder, [...tenure.retrying], batch)
+        const due = await dueRows(
+          pool,
+          this.#names,
+          schema,
+          this.name,
+          tenure.hold.buckets,
+          keyOrder,
+          [...tenure.retrying],
+          batch,
+        )
         if (tenure.over) break
         retryAtMs = performance.now() + Math.min(due.nextMs, Math.max(pollMs, 250))
         for (const found of due.rows) {
@@ -256,7 +265,7 @@ export class LogReader {
         if (tenure.state.gaps.some(({ bound }) => bound === undefined)) {
           tenure.state = bind(tenure.state, await newTransactionId(pool))
         }
-        const size = Math.min(batch, sizeFor(bytesPerRow))
+        const size = Math.max(1, Math.min(batch, Math.floor(READ_BYTES / bytesPerRow)))
         const full = tenure.open + tenure.state.gaps.length >= MAX_OPEN
         // what a settlement gives back meanwhile joins the state that the read began with
         const before = tenure.state
@@ -307,11 +316,6 @@ export class LogReader {
     if (this.#health.state === state && this.#health.reason === reason) return
     this.#health = { state, sinceMs: Date.now(), reason }
   }
-}
-
-/** Rows of one read: a power of two, so that there are few statements to prepare. */
-function sizeFor(bytesPerRow: number): number {
-  return 2 ** Math.floor(Math.log2(Math.max(1, READ_BYTES / bytesPerRow)))
 }
 
 function reasonText(error: unknown): string {

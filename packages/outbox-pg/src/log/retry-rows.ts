@@ -1,5 +1,6 @@
-import { textRows, type PgPool } from '../database.ts'
+import { STATEMENT_TIMEOUT_MS, textRows, type PgPool } from '../database.ts'
 import { fromRow, selectMessage } from '../row.ts'
+import type { StatementNames } from '../statement-names.ts'
 import { andInBuckets, type Buckets } from './buckets.ts'
 import type { HeldRow } from './tenure.ts'
 
@@ -15,6 +16,7 @@ export interface DueRows {
  */
 export async function dueRows(
   pool: PgPool,
+  names: StatementNames,
   schema: string,
   reader: string,
   buckets: Buckets,
@@ -35,6 +37,8 @@ export async function dueRows(
        AND NOT (${blocked})${andInBuckets('r', buckets)}
      ORDER BY r.next_attempt_at, r.id LIMIT $3`,
     [reader, held, limit],
+    STATEMENT_TIMEOUT_MS,
+    (statement) => names.runAlone(pool, statement),
   )
   const due: HeldRow[] = []
   for (const row of rows) {
