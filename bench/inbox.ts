@@ -81,7 +81,6 @@ export async function inboxCost(pairs: number, durationMs: number): Promise<Benc
       measured: rate('batch'),
       limit: `inbox.once: ${rate('once')}`,
       ratios: ratios(runs.batch, runs.once),
-      goal: 2.5,
     },
   ]
 }

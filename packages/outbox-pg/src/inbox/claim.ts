@@ -16,36 +16,66 @@ export type ClaimResult =
 
 const FRESH = Object.freeze({ fresh: true })
 
+/** After one message that was known, so many are asked for first: copies come in bursts. */
+const CAREFUL = 1_000
+
+/** The message is known, which its transaction had to fail for. */
+export class Known extends Error {
+  override readonly message = 'the message is known'
+}
+
 /** The statements that write the inbox row of one message. */
 export class Claims {
   readonly #names: StatementNames
+  readonly #bold: string
   readonly #quick: string
   readonly #patient: string
   readonly #known: string
   /** Window and lock time-out, as the statements have them. */
   readonly #window: readonly number[]
   readonly #lockTimeout: string
+  /** So many messages to come may be known. */
+  #careful: number
 
   /** @param schema quoted */
   constructor(
     schema: string,
     names: StatementNames,
-    { lockTimeoutMs, windowMs }: { readonly lockTimeoutMs: number; readonly windowMs?: number | undefined },
+    given: {
+      readonly lockTimeoutMs: number
+      readonly windowMs?: number | undefined
+      /** The errors of statements come as pg has them. */
+      readonly plainErrors: boolean
+    },
   ) {
+    const { lockTimeoutMs, windowMs, plainErrors } = given
     const columns = '$2, $3, $4::bytea'
     const window = windowMs === undefined ? undefined : 5
     this.#names = names
-    this.#quick = quickClaimText(schema, { columns, window })
+    this.#bold = quickClaimText(schema, { columns, window }, true)
+    this.#quick = quickClaimText(schema, { columns, window }, false)
     this.#patient = claimText(schema, { columns, window, lockTimeout: window === undefined ? 5 : 6 })
     this.#known = `SELECT content_hash IS NOT DISTINCT FROM $4::bytea AS same, reply FROM ${schema}.inbox
       WHERE service = $1 AND handler = $2 AND scope = '' AND key = $3`
     this.#window = windowMs === undefined ? [] : [windowMs]
     this.#lockTimeout = `${lockTimeoutMs}ms`
+    // a key that counts for a while only is meant to come again
+    this.#careful = plainErrors && windowMs === undefined ? 0 : Infinity
   }
 
   /** The first statement of the transaction. */
   statement(claim: Claim): PgStatement {
+    if (this.#careful === 0) return this.#names.named({ text: this.#bold, values: valuesOf(claim) })
+    this.#careful--
     return this.#names.named({ text: this.#quick, values: [...valuesOf(claim), ...this.#window] })
+  }
+
+  /** @throws {Known} where the statement failed as the row is there: the next one does not */
+  refuse(error: unknown): void {
+    const { code, table } = error as { code?: unknown; table?: unknown }
+    if (code !== '23505' || table !== 'inbox') return
+    this.#careful = CAREFUL
+    throw new Known()
   }
 
   /** What came of it; of a message that was refused, once nobody else is at it, what is remembered of the first. */

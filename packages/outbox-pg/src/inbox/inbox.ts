@@ -2,8 +2,9 @@ import { inTransaction, type BatchResult, type Context, type Settlement } from '
 import type { Database, PgClient, PgPool, Queryable } from '../database.ts'
 import { isLockTimeout } from '../database-errors.ts'
 import { storedKey } from '../index-text.ts'
+import { isPool } from '../pg-database.ts'
 import { databaseOf } from '../outbox/transactions.ts'
-import { Claims, type Claim, type ClaimResult } from './claim.ts'
+import { Claims, Known, type Claim, type ClaimResult } from './claim.ts'
 import { contentHash } from './content-hash.ts'
 import { ContextInTransaction, type InboxContext } from './inbox-context.ts'
 import {
@@ -96,6 +97,8 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
   const { quoted: schema, retentionMs, prepare } = resolveInboxOptions(options)
   const names = new StatementNames(prepare)
   const database = databaseOf<Trx>(options.db)
+  // other query builders may wrap them
+  const plainErrors = isPool(options.db)
   const explain = unready(schema)
   const counts = { handled: 0, duplicates: 0, mismatches: 0 }
   let timer: NodeJS.Timeout | undefined
@@ -119,7 +122,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
 
   const guardOf = <Data>(given: OnceOptions<Data>): Guard<Data> => {
     const options = resolveOnceOptions(given, retentionMs)
-    return { options, claims: new Claims(schema, names, options) }
+    return { options, claims: new Claims(schema, names, { ...options, plainErrors }) }
   }
 
   /** Runs `work` unless the message was handled before; then `again` with what was stored. */
@@ -140,7 +143,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
     }
     let queryable: Queryable | undefined
     let before: ClaimResult | undefined
-    const result = await inTransaction(what, () =>
+    const attempt = () =>
       database.transaction<Result>({
         first: {
           statement: claims.statement(claim),
@@ -148,14 +151,20 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
             queryable = first
             before = await claims.read(claimed, first, claim).catch(explain)
           },
-          explain,
+          explain: (error) => {
+            claims.refuse(error)
+            return explain(error)
+          },
         },
         work: (trx) =>
           before!.fresh
             ? work(new ContextInTransaction(context, trx), queryable!, claim)
             : Promise.resolve(again(before!.reply)),
-      }),
-    )
+      })
+    const result = await inTransaction(what, attempt).catch((error: unknown) => {
+      if (!(error instanceof Known)) throw error
+      return inTransaction(what, attempt)
+    })
     count(context, before!)
     return result
   }
