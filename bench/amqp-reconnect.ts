@@ -44,7 +44,7 @@ export async function amqpReconnect(pairs: number): Promise<BenchRow[]> {
       what: 'broker killed and back: from its first client to the first message handled (at most 2,000 ms)',
       measured: shown(tookMs, 0, ' ms'),
       limit: '',
-      reached: Math.max(...tookMs) <= GOAL_MS,
+      share: GOAL_MS / Math.max(...tookMs),
     },
   ]
 }

@@ -50,7 +50,7 @@ export async function backlog(rows: number): Promise<BenchRow[]> {
       what: `a backlog of ${rows} rows of 1 KiB`,
       measured: `${shown(perSecond)} rows/s by tenths, RSS grew by ${growth.toFixed(0)} MiB`,
       limit: `goal: below ${MOST_GROWTH_MIB} MiB, the slowest tenth at ${STEADY} of the middle one: ${steadiness.toFixed(2)}`,
-      reached: growth < MOST_GROWTH_MIB && steadiness >= STEADY,
+      share: Math.min(MOST_GROWTH_MIB / Math.max(1, growth), steadiness / STEADY),
     },
   ]
 }

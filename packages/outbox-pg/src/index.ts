@@ -1,4 +1,13 @@
-export type { Database, PgClient, PgPool, Queryable, QueryResult, TransactionPlan } from './database.ts'
+export type {
+  Database,
+  FirstStatement,
+  PgClient,
+  PgStatement,
+  PgPool,
+  Queryable,
+  QueryResult,
+  TransactionPlan,
+} from './database.ts'
 export { fromKysely, type KyselyLike } from './kysely.ts'
 export { rolesSql, type RolesOptions } from './migrations/roles.ts'
 export { migrate, migrations, migrationSql, type MigrateOptions, type OutboxMigrations } from './migrations/index.ts'
