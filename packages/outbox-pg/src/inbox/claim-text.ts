@@ -1,3 +1,5 @@
+import { crc32 } from 'node:zlib'
+
 /** What the statements that write inbox rows have in common. */
 interface Rows {
   /** SQL of handler, key and hash. */
@@ -5,6 +7,13 @@ interface Rows {
   /** Number of the parameter that has the window, where there is one. */
   readonly window: number | undefined
 }
+
+/** SQL of the number of a message's advisory lock, which all schemas of a database share: schema, service, handler and key. */
+const lockNumber = (schema: string): string =>
+  `hashtextextended($3, hashtextextended($2, hashtextextended($1, ${crc32(schema)})))`
+
+/** SQL of a column that waits for the lock of one message. */
+export const waitForLock = (schema: string): string => `pg_advisory_xact_lock(${lockNumber(schema)})`
 
 /**
  * The statement that writes the inbox row of one message, unless another transaction is at it: it never waits for one that
@@ -15,7 +24,7 @@ interface Rows {
 export function quickClaimText(schema: string, { columns, window }: Rows, bold: boolean): string {
   return `INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
     SELECT $1, ${columns}
-    WHERE pg_try_advisory_xact_lock(hashtextextended($3, hashtextextended($2, hashtextextended($1, 0))))
+    WHERE pg_try_advisory_xact_lock(${lockNumber(schema)})
     ${bold ? '' : `ON CONFLICT (service, handler, scope, key) DO ${renewal(window)}`}
     RETURNING 1`
 }
@@ -30,6 +39,8 @@ export function claimText(
   given: Rows & {
     /** Number of the parameter that has the lock time-out. */
     readonly lockTimeout: number
+    /** What is waited for before: SQL of a column. */
+    readonly before?: string
     /** Where they come from beside `wait`: SQL that begins with a comma. */
     readonly from?: string
     /** SQL behind the condition. */
@@ -38,9 +49,10 @@ export function claimText(
     readonly told?: string
   },
 ): string {
-  const { columns, window, lockTimeout, from = '', order = '', told = '' } = given
+  const { columns, window, lockTimeout, before = 'NULL', from = '', order = '', told = '' } = given
   return `WITH wait AS MATERIALIZED (
-      SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $${lockTimeout}, true) AS now)
+      SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $${lockTimeout}, true) AS now,
+        ${before} AS waited)
     INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
     SELECT $1, ${columns} FROM wait${from} WHERE now IS NOT NULL ${order}
     ON CONFLICT (service, handler, scope, key) DO ${renewal(window)}

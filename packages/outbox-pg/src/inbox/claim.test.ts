@@ -11,7 +11,7 @@ const taken = { code: '23505', table: 'inbox' }
 test('after a message that is known the next thousand are asked for', () => {
   const claims = claimsOf(true)
   expect([asks(claims), asks(claims)]).toEqual([false, false])
-  expect(() => claims.refuse(taken)).toThrow(Known)
+  expect(() => claims.checkKnown(taken)).toThrow(Known)
   const asked = Array.from({ length: 1_001 }, () => asks(claims))
   expect(asked.indexOf(false)).toBe(1_000)
 })
@@ -19,7 +19,7 @@ test('after a message that is known the next thousand are asked for', () => {
 test('other errors are left as they are', () => {
   const claims = claimsOf(true)
   for (const error of [{ code: '23505', table: 'rental' }, { code: '40001' }, new Error('no'), 'no'])
-    claims.refuse(error)
+    claims.checkKnown(error)
   expect(asks(claims)).toBe(false)
 })
 

@@ -1,6 +1,6 @@
 import type { PgStatement, Queryable, QueryResult } from '../database.ts'
 import type { StatementNames } from '../statement-names.ts'
-import { claimText, quickClaimText } from './claim-text.ts'
+import { claimText, quickClaimText, waitForLock } from './claim-text.ts'
 
 /** One message of a service, by what makes it the same as another. */
 export interface Claim {
@@ -14,7 +14,7 @@ export interface Claim {
 export type ClaimResult =
   { readonly fresh: true } | { readonly fresh: false; readonly same: boolean; readonly reply: Buffer | null }
 
-const FRESH = Object.freeze({ fresh: true })
+const FRESH: ClaimResult = Object.freeze({ fresh: true })
 
 /** After one message that was known, so many are asked for first: copies come in bursts. */
 const CAREFUL = 1_000
@@ -54,7 +54,12 @@ export class Claims {
     this.#names = names
     this.#bold = quickClaimText(schema, { columns, window }, true)
     this.#quick = quickClaimText(schema, { columns, window }, false)
-    this.#patient = claimText(schema, { columns, window, lockTimeout: window === undefined ? 5 : 6 })
+    this.#patient = claimText(schema, {
+      columns,
+      window,
+      lockTimeout: window === undefined ? 5 : 6,
+      before: waitForLock(schema),
+    })
     this.#known = `SELECT content_hash IS NOT DISTINCT FROM $4::bytea AS same, reply FROM ${schema}.inbox
       WHERE service = $1 AND handler = $2 AND scope = '' AND key = $3`
     this.#window = windowMs === undefined ? [] : [windowMs]
@@ -71,8 +76,8 @@ export class Claims {
   }
 
   /** @throws {Known} where the statement failed as the row is there: the next one does not */
-  refuse(error: unknown): void {
-    const { code, table } = error as { code?: unknown; table?: unknown }
+  checkKnown(error: unknown): void {
+    const { code, table } = (error ?? {}) as { code?: unknown; table?: unknown }
     if (code !== '23505' || table !== 'inbox') return
     this.#careful = CAREFUL
     throw new Known()
@@ -80,10 +85,10 @@ export class Claims {
 
   /** What came of it; of a message that was refused, once nobody else is at it, what is remembered of the first. */
   async read({ rows }: QueryResult, queryable: Queryable, claim: Claim): Promise<ClaimResult> {
-    if (rows.length > 0) return FRESH as ClaimResult
+    if (rows.length > 0) return FRESH
     const values = valuesOf(claim)
     const patient = { text: this.#patient, values: [...values, ...this.#window, this.#lockTimeout] }
-    if ((await this.#names.run(queryable, patient)).rows.length > 0) return FRESH as ClaimResult
+    if ((await this.#names.run(queryable, patient)).rows.length > 0) return FRESH
     const found = await queryable.query(this.#known, values)
     const row = found.rows[0] as { same: boolean; reply: Buffer | null } | undefined
     return { fresh: false, same: row?.same ?? true, reply: row?.reply ?? null }

@@ -47,17 +47,9 @@ test('two copies at the same moment on two connections have one effect', async (
     await trx.query(test.effect, [data.id])
   })
   const copies = [handler({ id: 'a' }, contextOf('1')), handler({ id: 'a' }, contextOf('1'))]
-  // the second copy waits for the first one's row
-  await expect
-    .poll(
-      async () =>
-        (
-          await test.pool.query(
-            `select from pg_locks where not granted and pid <> pg_backend_pid() and locktype = 'transactionid'`,
-          )
-        ).rowCount,
-    )
-    .toBeGreaterThan(0)
+  // the second copy waits for the first one's lock
+  const waiting = `select from pg_stat_activity where application_name = $1 and wait_event = 'advisory'`
+  await expect.poll(async () => (await test.pool.query(waiting, [test.schema])).rowCount).toBe(1)
   both.resolve()
   await Promise.all(copies)
   expect(await test.effects()).toEqual(['a'])

@@ -152,7 +152,7 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
             before = await claims.read(claimed, first, claim).catch(explain)
           },
           explain: (error) => {
-            claims.refuse(error)
+            claims.checkKnown(error)
             return explain(error)
           },
         },
