@@ -85,13 +85,17 @@ describe('what waits in a service', () => {
     await bus.stop()
   })
 
-  it('for its batch: twice the batch', async () => {
+  it.each([
+    { size: 50, concurrency: 3, most: 200, what: 'a batch for each place and one more' },
+    { size: 50, concurrency: 200, most: 1_000, what: 'at most a thousand' },
+    { size: 600, concurrency: 10, most: 1_200, what: 'or two batches' },
+  ])('for its batches: $what', async ({ size, concurrency, most }) => {
     const at = watched()
     const bus = createBus(at)
-    await bus.subscribe('s', [onBatch(Ping, never, { size: 50, waitMs: 60_000 })])
-    for (let n = 0; n < 1_000; n++) await bus.publish(Ping, { n })
+    await bus.subscribe('s', [onBatch(Ping, never, { size, waitMs: 60_000 })], { concurrency })
+    for (let n = 0; n < 2_000; n++) await bus.publish(Ping, { n })
     await at.time.settle()
-    expect(at.seen.most).toBe(100)
+    expect(at.seen.most).toBe(most)
   })
 
   it('for a round, held open: half of its window', () => {
