@@ -49,14 +49,13 @@ export class BatchClaims {
         from: ', unnest($2::text[], $3::text[], $4::bytea[]) AS given(handler, key, hash)',
         order: 'ORDER BY handler COLLATE "C", key COLLATE "C"',
         told: 'handler, key,',
-        lockTimeout: 5,
-        window: windowMs === undefined ? undefined : 6,
+        windowed: windowMs !== undefined,
       }),
       values: [
         this.#service,
         ...columnsOf(this.#asked),
-        `${lockTimeoutMs}ms`,
         ...(windowMs === undefined ? [] : [windowMs]),
+        `${lockTimeoutMs}ms`,
       ],
     }
   }

@@ -4,8 +4,8 @@ import { crc32 } from 'node:zlib'
 interface Rows {
   /** SQL of handler, key and hash. */
   readonly columns: string
-  /** Number of the parameter that has the window, where there is one. */
-  readonly window: number | undefined
+  /** Whether `$5` is the time for which a key counts. */
+  readonly windowed: boolean
 }
 
 /** SQL of the number of a message's advisory lock, which all schemas of a database share: schema, service, handler and key. */
@@ -21,24 +21,23 @@ export const waitForLock = (schema: string): string => `pg_advisory_xact_lock(${
  * @param schema quoted
  * @param bold fails where the row is there, which costs less than to look whether it is
  */
-export function quickClaimText(schema: string, { columns, window }: Rows, bold: boolean): string {
+export function quickClaimText(schema: string, { columns, windowed }: Rows, bold: boolean): string {
   return `INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
     SELECT $1, ${columns}
     WHERE pg_try_advisory_xact_lock(${lockNumber(schema)})
-    ${bold ? '' : `ON CONFLICT (service, handler, scope, key) DO ${renewal(window)}`}
+    ${bold ? '' : `ON CONFLICT (service, handler, scope, key) DO ${renewal(windowed)}`}
     RETURNING 1`
 }
 
 /**
- * The statement that writes inbox rows and waits for who is at them: `$1` is the service. A second copy waits here until
+ * The statement that writes inbox rows and waits for who is at them: `$1` is the service, the last parameter the lock
+ * time-out. A second copy waits here until
  * the first commits or rolls back. The lock time-out holds for this one statement: RETURNING puts the session's own back.
  * @param schema quoted
  */
 export function claimText(
   schema: string,
   given: Rows & {
-    /** Number of the parameter that has the lock time-out. */
-    readonly lockTimeout: number
     /** What is waited for before: SQL of a column. */
     readonly before?: string
     /** Where they come from beside `wait`: SQL that begins with a comma. */
@@ -49,18 +48,18 @@ export function claimText(
     readonly told?: string
   },
 ): string {
-  const { columns, window, lockTimeout, before = 'NULL', from = '', order = '', told = '' } = given
+  const { columns, windowed, before = 'NULL', from = '', order = '', told = '' } = given
   return `WITH wait AS MATERIALIZED (
-      SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $${lockTimeout}, true) AS now,
+      SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $${windowed ? 6 : 5}, true) AS now,
         ${before} AS waited)
     INSERT INTO ${schema}.inbox AS row (service, handler, key, content_hash)
     SELECT $1, ${columns} FROM wait${from} WHERE now IS NOT NULL ${order}
-    ON CONFLICT (service, handler, scope, key) DO ${renewal(window)}
+    ON CONFLICT (service, handler, scope, key) DO ${renewal(windowed)}
     RETURNING ${told} (SELECT set_config('lock_timeout', before, true) FROM wait) AS restored`
 }
 
-function renewal(window: number | undefined): string {
-  if (window === undefined) return 'NOTHING'
+function renewal(windowed: boolean): string {
+  if (!windowed) return 'NOTHING'
   return `UPDATE SET handled_at = now(), content_hash = excluded.content_hash, reply = NULL
-       WHERE row.handled_at < now() - $${window}::float8 * interval '1 ms'`
+       WHERE row.handled_at < now() - $5::float8 * interval '1 ms'`
 }

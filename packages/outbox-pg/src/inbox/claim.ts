@@ -50,22 +50,17 @@ export class Claims {
   ) {
     const { lockTimeoutMs, windowMs, plainErrors } = given
     const columns = '$2, $3, $4::bytea'
-    const window = windowMs === undefined ? undefined : 5
+    const windowed = windowMs !== undefined
     this.#names = names
-    this.#bold = quickClaimText(schema, { columns, window }, true)
-    this.#quick = quickClaimText(schema, { columns, window }, false)
-    this.#patient = claimText(schema, {
-      columns,
-      window,
-      lockTimeout: window === undefined ? 5 : 6,
-      before: waitForLock(schema),
-    })
+    this.#bold = quickClaimText(schema, { columns, windowed }, true)
+    this.#quick = quickClaimText(schema, { columns, windowed }, false)
+    this.#patient = claimText(schema, { columns, windowed, before: waitForLock(schema) })
     this.#known = `SELECT content_hash IS NOT DISTINCT FROM $4::bytea AS same, reply FROM ${schema}.inbox
       WHERE service = $1 AND handler = $2 AND scope = '' AND key = $3`
-    this.#window = windowMs === undefined ? [] : [windowMs]
+    this.#window = windowed ? [windowMs] : []
     this.#lockTimeout = `${lockTimeoutMs}ms`
     // a key that counts for a while only is meant to come again
-    this.#careful = plainErrors && windowMs === undefined ? 0 : Infinity
+    this.#careful = plainErrors && !windowed ? 0 : Infinity
   }
 
   /** The first statement of the transaction. */

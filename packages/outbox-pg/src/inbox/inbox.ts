@@ -161,10 +161,12 @@ export function createInbox<Trx>(options: InboxOptions<Database<Trx> | PgPool>):
             ? work(new ContextInTransaction(context, trx), queryable!, claim)
             : Promise.resolve(again(before!.reply)),
       })
-    const result = await inTransaction(what, attempt).catch((error: unknown) => {
-      if (!(error instanceof Known)) throw error
-      return inTransaction(what, attempt)
-    })
+    const result = await inTransaction(what, () =>
+      attempt().catch((error: unknown) => {
+        if (!(error instanceof Known)) throw error
+        return attempt()
+      }),
+    )
     count(context, before!)
     return result
   }
