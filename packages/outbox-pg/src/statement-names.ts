@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import type { PgPool, PgStatement, Queryable, QueryResult } from './database.ts'
+import {
+  STATEMENT_TIMEOUT_MS,
+  textRows,
+  type PgPool,
+  type PgStatement,
+  type Queryable,
+  type QueryResult,
+} from './database.ts'
 import { runStatement } from './pg-database.ts'
 
 /** What all their names begin with. */
@@ -33,11 +40,16 @@ export class StatementNames {
     return runStatement(queryable, this.named(statement))
   }
 
+  /** `textRows` of a statement under its name. */
+  textRows(pool: PgPool, text: string, values: unknown[]): Promise<(string | null)[][]> {
+    return textRows(pool, text, values, STATEMENT_TIMEOUT_MS, (statement) => this.#runAlone(pool, statement))
+  }
+
   /**
    * Runs a statement outside of any transaction. Where a pooler has lost its name it was not run: it is given again without
    * one, as all from then on.
    */
-  async runAlone(pool: PgPool, statement: PgStatement): Promise<QueryResult> {
+  async #runAlone(pool: PgPool, statement: PgStatement): Promise<QueryResult> {
     try {
       return await pool.query(this.named(statement))
     } catch (error) {

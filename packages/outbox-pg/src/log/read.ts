@@ -1,5 +1,5 @@
 import type { WireMessage } from '@waybill/core'
-import { STATEMENT_TIMEOUT_MS, textRows, type PgPool } from '../database.ts'
+import { textRows, type PgPool } from '../database.ts'
 import type { StatementNames } from '../statement-names.ts'
 import { fromRow, selectMessage, SELECTED_COLUMNS } from '../row.ts'
 import { andInBuckets, type Buckets } from './buckets.ts'
@@ -55,7 +55,8 @@ export async function readLog(
   if (looked.length > 0)
     parts.push(`(SELECT * FROM (${looked.join(' UNION ALL ')}) gaps ORDER BY gaps.id ${atMost(limit.gaps)})`)
   parts.push(`(SELECT o.* FROM ${schema}.outbox o WHERE o.id > $2 ORDER BY o.id ${atMost(limit.page)})`)
-  const rows = await textRows(
+  // planning takes several times as long as running it where it brings little
+  const rows = await names.textRows(
     pool,
     `WITH page AS MATERIALIZED (${parts.join(' UNION ALL ')})
     SELECT NULL::bigint AS id, pg_snapshot_xmin(pg_current_snapshot())::text, (SELECT string_agg(id::text, ',') FROM page),
@@ -63,9 +64,6 @@ export async function readLog(
     UNION ALL
     SELECT page.id, ${selectMessage('page')} FROM page WHERE ${filter.sql}${andInBuckets('page', buckets)}`,
     values,
-    STATEMENT_TIMEOUT_MS,
-    // planning takes several times as long as running it where it brings little
-    (statement) => names.runAlone(pool, statement),
   )
   const [head, ...found] = rows
   const seen = head![2] ? head![2].split(',').map(Number) : []

@@ -1,5 +1,5 @@
 import { ConfigError } from '@waybill/core'
-import { STATEMENT_TIMEOUT_MS, textRows, type PgPool, type PgStatement } from '../database.ts'
+import { textRows, type PgPool } from '../database.ts'
 import { COLUMN_NAMES } from '../row.ts'
 import { checkSchemaVersion, schemaFits } from '../schema-version.ts'
 import { StatementNames } from '../statement-names.ts'
@@ -276,8 +276,7 @@ export class ReaderRow {
     }
     const free = this.ranges?.freePosition(buckets) ?? 'NULL'
     const text = `WITH ${parts.join(', ')} SELECT wanted, ${free} FROM fence`
-    const run = (statement: PgStatement) => this.#names.runAlone(this.#pool, statement)
-    const [held] = await textRows(this.#pool, text, values, STATEMENT_TIMEOUT_MS, run)
+    const [held] = await this.#names.textRows(this.#pool, text, values)
     return held && { wanted: held[0] === 't', free: held[1] == null ? undefined : Number(held[1]) }
   }
 

@@ -1,4 +1,4 @@
-import { STATEMENT_TIMEOUT_MS, textRows, type PgPool } from '../database.ts'
+import type { PgPool } from '../database.ts'
 import { fromRow, selectMessage } from '../row.ts'
 import type { StatementNames } from '../statement-names.ts'
 import { andInBuckets, type Buckets } from './buckets.ts'
@@ -29,7 +29,7 @@ export async function dueRows(
     WHERE e.reader = r.reader AND e.destination = r.destination AND e.ordering_key = r.ordering_key AND e.id < r.id
       ${keyOrder === 'skip' ? 'AND e.parked_at IS NULL' : ''})`
   const blocked = keyOrder === 'none' ? 'false' : `r.ordering_key IS NOT NULL AND ${earlier}`
-  const rows = await textRows(
+  const rows = await names.textRows(
     pool,
     `SELECT r.id, r.attempts, greatest(0, extract(epoch FROM r.next_attempt_at - clock_timestamp()) * 1000)::float8, ${selectMessage('r')}
      FROM ${schema}.outbox_retry r
@@ -37,8 +37,6 @@ export async function dueRows(
        AND NOT (${blocked})${andInBuckets('r', buckets)}
      ORDER BY r.next_attempt_at, r.id LIMIT $3`,
     [reader, held, limit],
-    STATEMENT_TIMEOUT_MS,
-    (statement) => names.runAlone(pool, statement),
   )
   const due: HeldRow[] = []
   for (const row of rows) {
