@@ -6,6 +6,7 @@ import { expect, test, vi } from 'vitest'
 import type { PgClient } from './database.ts'
 import { fromPool } from './pg-database.ts'
 import { testDatabase } from './test-database.ts'
+import { protocolMessage } from './test-protocol.ts'
 
 /** A pool of one session, its database, and how often the session was written to. */
 async function oneSession() {
@@ -129,13 +130,6 @@ test('work that waits before its first statement is a session that is idle in it
   })
 })
 
-/** One message of PostgreSQL's protocol. */
-function message(type: string, body: Buffer | string): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeInt32BE(4 + Buffer.byteLength(body))
-  return Buffer.concat([Buffer.from(type), length, Buffer.from(body)])
-}
-
 test.for(['at once', 'later'])(
   'when BEGIN fails nothing is run outside a transaction: a statement %s',
   async (when) => {
@@ -145,10 +139,15 @@ test.for(['at once', 'later'])(
       sessions.push(socket)
       socket.on('error', () => {})
       socket.once('data', () => {
-        socket.write(Buffer.concat([message('R', Buffer.alloc(4)), message('Z', 'I')]))
+        socket.write(Buffer.concat([protocolMessage('R', Buffer.alloc(4)), protocolMessage('Z', 'I')]))
         socket.on('data', (data: Buffer) => {
           if (read.push(data.toString('latin1')) === 1) {
-            socket.write(Buffer.concat([message('E', 'SERROR\0C57014\0Mcanceling statement\0\0'), message('Z', 'I')]))
+            socket.write(
+              Buffer.concat([
+                protocolMessage('E', 'SERROR\0C57014\0Mcanceling statement\0\0'),
+                protocolMessage('Z', 'I'),
+              ]),
+            )
           }
         })
       })

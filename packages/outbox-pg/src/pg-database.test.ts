@@ -3,18 +3,12 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import pg from 'pg'
 import { expect, test } from 'vitest'
 import { createOutbox } from './outbox/outbox.ts'
-
-/** One message of PostgreSQL's protocol. */
-function message(type: string, body: Buffer): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeInt32BE(4 + body.length)
-  return Buffer.concat([Buffer.from(type), length, body])
-}
+import { protocolMessage } from './test-protocol.ts'
 
 test('a session that ends in the moment in which it is handed out fails its transaction, not the process', async () => {
-  const authenticated = message('R', Buffer.alloc(4))
-  const ready = message('Z', Buffer.from('I'))
-  const ended = message('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0'))
+  const authenticated = protocolMessage('R', Buffer.alloc(4))
+  const ready = protocolMessage('Z', Buffer.from('I'))
+  const ended = protocolMessage('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection\0\0'))
   const server = createServer((socket: Socket) => {
     socket.on('error', () => {})
     // all at once: pg hands the connection out and reads of its end before anybody could listen
