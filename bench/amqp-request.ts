@@ -5,7 +5,7 @@ import { amqp } from '@waybill/adapter-amqp'
 import { createBus, defineRequest, respond } from '@waybill/core'
 import { amqpUrl, fullProperties, rawClient, rawPublish, type RawClient } from './amqp-raw.ts'
 import { anything, textOf } from './payload.ts'
-import { shown } from './pairs.ts'
+import { middle, shown } from './pairs.ts'
 import type { BenchRow } from './row.ts'
 
 const BYTES = 256
@@ -50,14 +50,13 @@ export async function amqpRequest(pairs: number, durationMs: number): Promise<Be
   }
   await responder.channel.deleteQueue(queue)
   const over = p50s.bus.map((ms, pair) => ms / p50s.own[pair]!)
-  const middle = over.toSorted((left, right) => left - right)[over.length >> 1]!
   return [
     {
       what: 'request/reply, one at a time, p50 (lower is better; at most 1.25)',
       measured: shown(p50s.bus, 2, ' ms'),
       limit: `amqplib with a reply queue of its own: ${shown(p50s.own, 2, ' ms')}; direct reply-to: ${shown(p50s.direct, 2, ' ms')}`,
       ratios: over,
-      share: 1.25 / middle,
+      share: 1.25 / middle(over),
     },
   ]
 }
